@@ -1,0 +1,1 @@
+"""The commands: one file each, no logic that a test could want."""

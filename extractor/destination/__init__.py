@@ -1,0 +1,1 @@
+"""Where batches go, and what an answer means: take serialized messages, give a verdict."""

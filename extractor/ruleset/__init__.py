@@ -1,0 +1,1 @@
+"""Records to events: the rule language, matching, projection, message ids, the prefilter. Pure."""

@@ -1,0 +1,42 @@
+"""The event: one immutable Segment track call, built from the allowlist and ready to be stored.
+
+Known to `store` and `destination` too; imports nothing of the package.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class TimeSource(StrEnum):
+    """Where an event's time comes from; kept with each event, since most request lines carry no time."""
+
+    ENVELOPE = "envelope"  # Docker's or CRI's own time of the line
+    LINE = "line"  # a field of the line, named by the rule
+    READ = "read"  # the moment the line was read, while following live
+    MODIFIED = "modified"  # the file's modification time, for lines older than this process
+    ASSUMED = "assumed"  # "now", because `backfill --assume-time now` said so
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One fact, as it would be posted.
+
+    Attributes:
+        message_id: 48 characters of `[0-9a-f]`; the same for the same fact, however it was read.
+        name: The event's name, as in the tracking plan.
+        rule: `pack/rule-id` of the rule that found it first.
+        message: The Segment message, serialized as JSON in UTF-8. Never shown by `repr`.
+        time: Unix seconds.
+        time_source: Where `time` comes from.
+        path: Path of the file whose line showed the fact.
+        offset: Byte at which that line, or its first piece, starts in the uncompressed file.
+    """
+
+    message_id: str
+    name: str
+    rule: str
+    message: bytes = field(repr=False)
+    time: float
+    time_source: TimeSource
+    path: str
+    offset: int

@@ -1,0 +1,1 @@
+"""SQLite: checkpoints, memory, outbox, ledger, dead letters; one transaction moves them together."""
