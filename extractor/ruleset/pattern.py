@@ -1,0 +1,45 @@
+"""Patterns in linear time only (RE2), always for the whole text."""
+
+from dataclasses import dataclass, field
+
+import re2
+
+
+class PatternError(ValueError):
+    """The pattern does not compile; the message is RE2's reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A compiled pattern. RE2 has no back-references and no look-around, and so no pattern bombs."""
+
+    text: str
+    _compiled: "re2._Regexp[str]" = field(repr=False, compare=False)
+
+    def matches(self, text: str) -> bool:
+        """Whether the pattern matches the whole text."""
+        try:
+            return self._compiled.fullmatch(text) is not None
+        except UnicodeEncodeError:
+            # A lone surrogate, which Ruby text can spell and UTF-8 cannot: no pattern means it.
+            return False
+
+
+def compile_pattern(text: str) -> Pattern:
+    """Compile a pattern.
+
+    Raises:
+        PatternError: It is no RE2 pattern, or needs more than 1 MiB when compiled.
+    """
+    options = re2.Options()
+    options.max_mem = 1 << 20
+    options.log_errors = False
+    try:
+        return Pattern(text, re2.compile(text, options))
+    except re2.error as error:
+        raise PatternError(_reason(error)) from None
+
+
+def _reason(error: Exception) -> str:
+    first = error.args[0] if error.args else "not a pattern"
+    return first.decode("utf-8", "replace") if isinstance(first, bytes) else str(first)

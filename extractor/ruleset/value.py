@@ -1,0 +1,195 @@
+"""Values: where a property comes from, and what it must be to leave.
+
+A value is never converted to fit: text stays text, a number a number. What does not fit is left out and counted.
+"""
+
+import datetime
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from extractor.ruleset.condition import ScalarValue, same
+from extractor.ruleset.path import Path, Scope
+from extractor.ruleset.pattern import Pattern
+from extractor.ruleset.private import doubt_text
+from extractor.telemetry import Reason
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
+_DATETIME = re.compile(
+    r"(\d{4})-(\d{2})-(\d{2})[T ](\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,9}))?\s?(Z|UTC|[+-]\d{2}:?\d{2})?"
+)
+_MILLISECONDS_FROM = 10_000_000_000
+"""Epoch numbers from here on are milliseconds: as seconds they would lie after the year 2286."""
+
+
+class Type(StrEnum):
+    """What a property is. `uuid` and `datetime` are texts of that form."""
+
+    STRING = "string"
+    INTEGER = "integer"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    UUID = "uuid"
+    DATETIME = "datetime"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Constraint:
+    """What a value must be to leave.
+
+    Attributes:
+        type: See `Type`.
+        max_length: Characters; always one for texts.
+        enum: The only values accepted, or ().
+        pattern: Matches the whole text, or None.
+        low: Least number, or None.
+        high: Greatest number, or None.
+        check_text: Whether a text in which something private stands is left out.
+    """
+
+    type: Type
+    max_length: int
+    enum: tuple[ScalarValue, ...] = ()
+    pattern: Pattern | None = None
+    low: float | None = None
+    high: float | None = None
+    check_text: bool = True
+
+    def admit(self, value: object) -> ScalarValue | Reason:
+        """The value as it may leave, or why it may not."""
+        # `Reason` is a text too: callers tell it apart by `type(...) is Reason`, so no value may be one.
+        fitted = _FIT[self.type](value)
+        if fitted is None:
+            return Reason.WRONG_TYPE
+        if isinstance(fitted, str):
+            if len(fitted) > self.max_length:
+                return Reason.VALUE_TOO_LONG
+            if self.enum:
+                return fitted if fitted in self.enum else Reason.NOT_IN_ENUM
+            if self.pattern is not None and not self.pattern.matches(fitted):
+                return Reason.PATTERN_MISMATCH
+            if self.check_text and self.type is Type.STRING and doubt_text(fitted) is not None:
+                return Reason.LOOKS_PRIVATE
+        elif not isinstance(fitted, bool) and not (
+            (self.low is None or fitted >= self.low) and (self.high is None or fitted <= self.high)
+        ):
+            return Reason.OUT_OF_RANGE
+        if self.enum and not any(same(fitted, one) for one in self.enum):
+            return Reason.NOT_IN_ENUM
+        return fitted
+
+
+def _fit_string(value: object) -> str | None:
+    if not isinstance(value, str):
+        return None
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # a lone surrogate cannot be sent as UTF-8
+        return None
+    return value
+
+
+def _fit_integer(value: object) -> int | None:
+    # 64 bits are what JSON readers on the other side can be trusted with.
+    return value if type(value) is int and -(2**63) <= value < 2**63 else None
+
+
+def _fit_number(value: object) -> float | None:
+    if type(value) is int:
+        return _fit_integer(value)
+    # NaN and infinities are no JSON: one of them costs the whole batch at Segment.
+    return value if type(value) is float and math.isfinite(value) else None
+
+
+def _fit_boolean(value: object) -> bool | None:
+    return value if type(value) is bool else None
+
+
+def _fit_uuid(value: object) -> str | None:
+    return value if isinstance(value, str) and _UUID.fullmatch(value) else None
+
+
+def _fit_datetime(value: object) -> str | None:
+    seconds = parse_time(value)
+    return None if seconds is None else render_time(seconds)
+
+
+_FIT = {
+    Type.STRING: _fit_string,
+    Type.INTEGER: _fit_integer,
+    Type.NUMBER: _fit_number,
+    Type.BOOLEAN: _fit_boolean,
+    Type.UUID: _fit_uuid,
+    Type.DATETIME: _fit_datetime,
+}
+
+
+def parse_time(value: object) -> float | None:
+    """Unix seconds of an ISO 8601 text (UTC where it names no zone) or of an epoch number, or None."""
+    if type(value) is int or type(value) is float:
+        seconds = value / 1000 if abs(value) >= _MILLISECONDS_FROM else float(value)
+        return seconds if math.isfinite(seconds) and 0 <= seconds < _MILLISECONDS_FROM else None
+    if not isinstance(value, str) or (match := _DATETIME.fullmatch(value)) is None:
+        return None
+    try:
+        whole = datetime.datetime(*(int(part) for part in match.groups()[:6]), tzinfo=datetime.UTC)  # type: ignore[misc, arg-type]
+    except ValueError:
+        return None
+    zone = match[8] or "Z"
+    offset = 0
+    if zone[0] in "+-":
+        offset = (int(zone[1:3]) * 3600 + int(zone[-2:]) * 60) * (1 if zone[0] == "+" else -1)
+    return whole.timestamp() - offset + float(f"0.{match[7] or 0}")
+
+
+def render_time(seconds: float) -> str:
+    """Unix seconds as ISO 8601 in UTC with milliseconds, exactly as the library's `track()` writes it."""
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat(timespec="milliseconds")
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """A remembered value: the memory's name, and the paths that make its key."""
+
+    memory: str
+    by: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Value:
+    """Where a value comes from, in this order: paths, recall, variable, constant. The first that is there counts.
+
+    Attributes:
+        paths: Fields of the line; the first that leads to a value.
+        ignore: Values of the line that mean "none" (a placeholder such as `[FILTERED]`).
+        map: The log's words to ours; a word that is not in it is no value. Empty: as it is.
+        recall: What memory is asked when the line has none.
+        fallback: A variable's value or a constant, already admitted.
+        variable: Name of the variable behind `fallback`, for the plan.
+        constraint: What the value must be.
+    """
+
+    paths: tuple[Path, ...] = ()
+    ignore: tuple[ScalarValue, ...] = ()
+    map: Mapping[str, ScalarValue] | None = None
+    recall: Recall | None = None
+    fallback: ScalarValue | None = None
+    variable: str | None = None
+    constraint: Constraint
+
+    def read(self, scope: Scope) -> ScalarValue | Reason | None:
+        """What the line itself says, admitted; why it may not leave; or None where the line says nothing."""
+        for path in self.paths:
+            found = path.find(scope)
+            if found is None:
+                continue
+            if self.ignore and any(same(found, one) for one in self.ignore):
+                continue
+            if self.map is not None:
+                if not isinstance(found, str) or found not in self.map:
+                    return Reason.NOT_IN_ENUM
+                found = self.map[found]
+            return self.constraint.admit(found)
+        return None
