@@ -22,6 +22,7 @@ class Reason(StrEnum):
     NO_RULE = "no_rule"
     # A field that a rule wanted decoded and that is not what the rule says.
     UNDECODABLE_FIELD = "undecodable_field"
+    TOO_MANY_ELEMENTS = "too_many_elements"
     # A value that broke its constraint and was left out.
     WRONG_TYPE = "wrong_type"
     NOT_IN_ENUM = "not_in_enum"
@@ -33,6 +34,7 @@ class Reason(StrEnum):
     REQUIRED_MISSING = "required_missing"
     KEY_MISSING = "key_missing"
     EVENT_TOO_LARGE = "event_too_large"
+    ORGANIZATION_EXCLUDED = "organization_excluded"
     # An event that is not new. Normal; counted.
     ALREADY_SEEN = "already_seen"
     UNCHANGED = "unchanged"

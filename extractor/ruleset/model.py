@@ -167,7 +167,7 @@ class FragmentShape(Shape):
     decode: dict[_Name, DecodeShape] = {}
     for_each: Annotated[list[ForEachShape], Field(max_length=3)] = []
     user: ValueShape | None = None
-    group: StrictStr | None = None
+    group: ValueShape | None = None
     time: StrictStr | list[StrictStr] | None = None
     key: Annotated[list[StrictStr] | None, Field(min_length=1)] = None
     once: OnceShape | None = None

@@ -1,0 +1,211 @@
+"""Rules as they are evaluated: compiled, checked, frozen. `load` is the only maker."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from extractor.ruleset.condition import Condition, Equals, ScalarValue
+from extractor.ruleset.identity import Identity
+from extractor.ruleset.path import Path
+from extractor.ruleset.value import Value
+
+
+class Notation(StrEnum):
+    """Notations that a field can hold and a rule can have decoded."""
+
+    RUBY_INSPECT = "ruby_inspect"
+    GRAPHQL = "graphql"
+
+
+@dataclass(frozen=True, slots=True)
+class Decode:
+    """The field at `path`, read as `notation`, is called `name` in the rule."""
+
+    name: str
+    notation: Notation
+    path: Path
+    variables: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ForEach:
+    """The rule is evaluated once for each element of the list at `path`, called `name`."""
+
+    path: Path
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyedMemory:
+    """A key of *once*, *changed* or *forget*: whose event it is, and the paths that make it."""
+
+    event: str
+    key: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedRule:
+    """The event is one only when `property` differs from the last under the key; at first from `initial`."""
+
+    key: tuple[Path, ...]
+    property: str
+    initial: ScalarValue | None
+
+
+@dataclass(frozen=True, slots=True)
+class RememberRule:
+    """Keeps `value` under the key of `memory`."""
+
+    memory: str
+    by: tuple[Path, ...]
+    value: Value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Property:
+    """One allowlisted property."""
+
+    name: str
+    value: Value
+    required: bool = False
+    about: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One way in which an event, or a change of memory, shows.
+
+    Conditions are sorted by what they need: `when` looks at the line as it is, `when_decoded` at decoded fields,
+    `when_element` at the elements of `for_each`; each is met only if the one before holds.
+    """
+
+    id: str
+    event: str | None
+    about: str = ""
+    when: tuple[Condition, ...] = ()
+    decode: tuple[Decode, ...] = ()
+    when_decoded: tuple[Condition, ...] = ()
+    for_each: tuple[ForEach, ...] = ()
+    when_element: tuple[Condition, ...] = ()
+    user: Value | None = None
+    group: Value | None = None
+    time: tuple[Path, ...] = ()
+    key: tuple[Path, ...] | None = None
+    once: tuple[Path, ...] | None = None
+    changed: ChangedRule | None = None
+    forget: tuple[KeyedMemory, ...] = ()
+    remember: tuple[RememberRule, ...] = ()
+    properties: tuple[Property, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventPlan:
+    """What the tracking plan says of an event, in the pack's words."""
+
+    name: str
+    about: str
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variable:
+    """A value that the operator sets once in the config."""
+
+    name: str
+    about: str
+    value: Value
+
+
+class UnidentifiedUsers(StrEnum):
+    """What is sent where the log does not tell the user."""
+
+    APP = "app"  # `membership/unidentifiable`, as the app itself does
+    ANONYMOUS = "anonymous"  # no user id, an anonymous id derived from installation and organization
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageConstants:
+    """What stands in every message: never anything of a line.
+
+    Attributes:
+        library: Name and version of the Segment library, as its `track()` writes them into `context.library`.
+        app: Our own name and version, for `context.app`.
+        context: The operator's own constants for `context` (consent ...).
+        integrations: Which of Segment's destinations get the event.
+    """
+
+    library: tuple[str, str]
+    app: tuple[str, str]
+    context: Mapping[str, object] = field(default_factory=dict)
+    integrations: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleSet:
+    """Everything that `evaluate` needs beside the line.
+
+    Attributes:
+        rules: Enabled rules, in the order of the config and of their packs.
+        events: What the plan says of each event, by name.
+        variables: Declared variables, by name, with the operator's values.
+        identity: Keyed hashes of the installation.
+        constants: What stands in every message.
+        unidentified_users: See `UnidentifiedUsers`.
+        only: If not empty, events of these organizations only.
+        never: No event of these organizations.
+        disabled: Ids of rules that are there and switched off, for `plan` and `explain`.
+    """
+
+    rules: tuple[Rule, ...]
+    events: Mapping[str, EventPlan]
+    variables: Mapping[str, Variable]
+    identity: Identity
+    constants: MessageConstants
+    unidentified_users: UnidentifiedUsers = UnidentifiedUsers.APP
+    only: frozenset[str] = frozenset()
+    never: frozenset[str] = frozenset()
+    disabled: tuple[str, ...] = ()
+    index: "RuleIndex" = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "index", RuleIndex.of(self.rules))
+
+
+@dataclass(frozen=True, slots=True)
+class RuleIndex:
+    """Which rules can match a record at all, by the first field that they compare with a text.
+
+    Most rules begin with `job equals X` or `controller equals Y`: one look into a dictionary a field then stands
+    for a comparison a rule.
+    """
+
+    by_field: tuple[tuple[Path, Mapping[str, tuple[int, ...]]], ...]
+    always: tuple[int, ...]
+    rules: tuple[Rule, ...]
+
+    @classmethod
+    def of(cls, rules: tuple[Rule, ...]) -> "RuleIndex":
+        """Build the index; a rule without such a field is always looked at."""
+        fields: dict[Path, dict[str, list[int]]] = {}
+        always = []
+        for number, rule in enumerate(rules):
+            for condition in rule.when:
+                if isinstance(condition, Equals) and isinstance(condition.expected, str):
+                    fields.setdefault(condition.path, {}).setdefault(condition.expected, []).append(number)
+                    break
+            else:
+                always.append(number)
+        by_field = tuple((path, {text: tuple(numbers) for text, numbers in by.items()}) for path, by in fields.items())
+        return cls(by_field, tuple(always), rules)
+
+    def candidates(self, record: dict[str, object]) -> list[Rule]:
+        """Rules whose indexed field fits, in their order."""
+        numbers = list(self.always)
+        for path, by_text in self.by_field:
+            value = path.find(record)
+            if type(value) is str:
+                numbers.extend(by_text.get(value, ()))
+        if len(self.by_field) > 1 or self.always:
+            numbers.sort()
+        return [self.rules[number] for number in numbers]
