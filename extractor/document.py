@@ -1,12 +1,12 @@
 """The one YAML door: text to a tree in which every key and value knows its place.
 
-Config and rule packs both come in here, so that both refuse the same things in the same words. PyYAML is used
-only to cut the text into events; the tree is built here, which leaves no way for a document to build an object,
+Config and rule packs both come in here, so that both refuse the same things in the same words. PyYAML is only
+used to cut the text into events; the tree is built here, which leaves no way for a document to build an object,
 to share a node (and so to explode), or to hide a key behind an equal one.
 
-Plain scalars are read by the rules of YAML 1.2's core schema, not by those of 1.1 that PyYAML has built in: only
-`true` and `false` are booleans, so `country: no` is the text "no", `22:22` is text and not 1342, and `010` is ten.
-A number that JSON could not hold (`.inf`, `.nan`, more than 18 digits) stays text, and so does a date.
+Plain scalars are read by the rules of YAML 1.2's core schema, not by those of 1.1 that PyYAML has built in:
+only `true` and `false` are booleans, so `country: no` is the text "no", `22:22` is text and not 1342, and `010`
+is ten. A number that JSON could not hold (`.inf`, `.nan`, more than 18 digits) stays text, and so does a date.
 
 Imports `problems` only.
 """
@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Protocol
 
 import yaml
 
@@ -25,7 +26,7 @@ _FAST: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """libyaml's parser where PyYAML was built with it: the same events in a tenth of the time."""
 
 MAX_DEPTH = 32
-"""Nesting of mappings and lists. A pack's deepest condition is about ten deep; the tree is walked recursively."""
+"""Nesting of mappings and lists. A pack's deepest condition is about ten deep; the tree is walked by recursion."""
 
 MAX_BYTES = 1024 * 1024
 """Size of one document in UTF-8. The shipped pack is well under a tenth of it."""
@@ -175,6 +176,10 @@ def resolve(text: str) -> str | int | float | bool | None:
     return float(text) if _FLOAT.fullmatch(text) else text
 
 
+class _Parser(Protocol):
+    def get_event(self) -> yaml.Event | None: ...
+
+
 def _cut(text: str) -> Iterator[yaml.Event]:
     """The parser's events, all of them made first: a syntax error hides everything else."""
     try:
@@ -189,7 +194,7 @@ def _cut(text: str) -> Iterator[yaml.Event]:
         raise yaml.MarkedYAMLError(problem="this escape is no character", problem_mark=mark) from None
 
 
-def _events(parser: yaml.SafeLoader) -> Iterator[yaml.Event]:
+def _events(parser: _Parser) -> Iterator[yaml.Event]:
     depth = 0
     while (event := parser.get_event()) is not None:
         yield event
