@@ -42,6 +42,18 @@ class Reason(StrEnum):
     SUPPRESSED = "suppressed"
 
 
+class IncidentKind(StrEnum):
+    """What happened to a file that an operator must be able to see. Stable strings: metric label, log field, docs."""
+
+    LOST = "lost"  # bytes that a stat has seen were gone before they could be read; the size is exact
+    TRUNCATED = "truncated"  # emptied or rewritten in place; more may have come and gone; the size is a lower bound
+    VANISHED = "vanished"  # no longer there and was not held open; as above
+    UNOPENED = "unopened"  # seen, and gone before it could be opened; as above
+    UNREADABLE = "unreadable"  # there, but cannot be opened or read for now; nothing is lost yet
+    TOO_LONG = "too_long"  # a line of more than `max_line_bytes` was skipped
+    HOLE = "hole"  # NUL bytes, which no line starts with, were skipped
+
+
 class MetricKind(StrEnum):
     """Prometheus' two kinds that are used here."""
 
