@@ -1,0 +1,148 @@
+"""An HTTP session that goes to one place only, looks at what it sends, and never waits without end.
+
+What `requests` does by default and must not happen here: following a redirect with the payload, taking a password
+from `~/.netrc`, sending cookies back, reading an answer of any length, and counting a timeout from the last byte
+instead of the first.
+"""
+
+import gzip
+import io
+import logging
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from http.client import HTTPResponse
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from extractor.destination.verdict import Refusal
+
+Gate = Callable[[bytes], Sequence[Refusal]]
+"""Sees the body of each request, uncompressed, just before it is sent; what it refuses is not sent."""
+
+
+class GateClosedError(requests.RequestException):
+    """The gate refused a request; not one byte of it was sent."""
+
+    def __init__(self, refusals: Sequence[Refusal]) -> None:
+        self.refusals = tuple(refusals)
+        super().__init__(f"{len(self.refusals)} events refused")
+
+
+def quiet_libraries() -> None:
+    """Keep the libraries from logging: at DEBUG they print bodies and the write key, at WARNING a server's words.
+
+    What they have to say is said by verdicts, in bounded words.
+    """
+    for name in ("segment", "urllib3", "requests", "charset_normalizer"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+class _TimedReader(io.RawIOBase):
+    """Reads a socket until one moment, however often a byte comes: a slow drip cannot hold us."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        # The file object keeps the socket open after its connection was closed, as `HTTPResponse` expects.
+        self._file = sock.makefile("rb", buffering=0)
+        timeout_s = sock.gettimeout()
+        self._until = None if timeout_s is None else time.monotonic() + timeout_s
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        if self._until is not None:
+            left_s = self._until - time.monotonic()
+            if left_s <= 0:
+                message = "the answer took too long"
+                raise TimeoutError(message)
+            self._sock.settimeout(left_s)
+        return self._file.readinto(buffer)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+class _TimedResponse(HTTPResponse):
+    """An answer whose timeout counts for all of it, head and body together."""
+
+    def __init__(
+        self, sock: socket.socket, debuglevel: int = 0, method: str | None = None, url: str | None = None
+    ) -> None:
+        super().__init__(sock, debuglevel, method, url)
+        self.fp.close()
+        self.fp = io.BufferedReader(_TimedReader(sock))
+
+
+class _TimedHTTPConnection(HTTPConnection):
+    response_class = _TimedResponse
+
+
+class _TimedHTTPSConnection(HTTPSConnection):
+    response_class = _TimedResponse
+
+
+class _TimedHTTPPool(HTTPConnectionPool):
+    ConnectionCls = _TimedHTTPConnection
+
+
+class _TimedHTTPSPool(HTTPSConnectionPool):
+    ConnectionCls = _TimedHTTPSConnection
+
+
+_POOLS = {"http": _TimedHTTPPool, "https": _TimedHTTPSPool}
+
+
+class _GatedAdapter(HTTPAdapter):
+    """Shows each body to the gate, on the bytes that would leave and nowhere earlier."""
+
+    def __init__(self, gate: Gate | None) -> None:
+        self._gate = gate
+        super().__init__(pool_connections=1, pool_maxsize=1)
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        super().init_poolmanager(*args, **options)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **options)
+        if not proxy.lower().startswith("socks"):
+            manager.pool_classes_by_scheme = _POOLS
+        return manager
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
+        if self._gate is not None:
+            refusals = self._gate(_plain_body(request.body, request.headers))
+            if refusals:
+                raise GateClosedError(refusals)
+        return super().send(request, *args, **options)
+
+
+class OneWaySession(requests.Session):
+    """A session that sends where it is told and nowhere else. Proxies and `NO_PROXY` come from the environment.
+
+    Pass an `auth` with every request: without one `requests` would look into `~/.netrc`.
+    """
+
+    def __init__(self, gate: Gate | None = None) -> None:
+        super().__init__()
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        adapter = _GatedAdapter(gate)
+        self.mount("https://", adapter)
+        self.mount("http://", adapter)
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """No answer is a redirect: `requests` prepares the next request even when told not to follow."""
+        del resp
+
+
+def _plain_body(body: bytes | str | None, headers: Mapping[str, str | bytes]) -> bytes:
+    data = body.encode() if isinstance(body, str) else body or b""
+    return gzip.decompress(data) if headers.get("Content-Encoding") == "gzip" else data
