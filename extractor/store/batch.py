@@ -1,0 +1,110 @@
+"""What the store hands out: stored events, batches of them, what was sent and what could not be."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from extractor.ruleset.event import Event, TimeSource
+from extractor.store.errors import StoreBroken
+from extractor.store.seal import seal_event
+
+EVENT_COLUMNS = (
+    "event.message_id, event.name, event.rule, event.message, event.time, event.time_source,"
+    " event.path, event.offset, event.recorded_at, event.seal"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """An event with its place in the order of all events of this state.
+
+    Attributes:
+        sequence: Ascending, never used twice.
+        event: The event.
+        recorded_at: Unix seconds.
+    """
+
+    sequence: int
+    event: Event
+    recorded_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Events on lease, in order of sequence. A part of a batch is a batch: `Batch(batch.events[:n])`."""
+
+    events: tuple[StoredEvent, ...] = ()
+
+    @property
+    def messages(self) -> list[bytes]:
+        """The serialized messages, as they are to be posted."""
+        return [stored.event.message for stored in self.events]
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all messages together, without what a request adds."""
+        return sum(len(stored.event.message) for stored in self.events)
+
+    def halves(self) -> "tuple[Batch, Batch]":
+        """The first and the second half; the first is the larger one."""
+        middle = (len(self.events) + 1) // 2
+        return Batch(self.events[:middle]), Batch(self.events[middle:])
+
+    def __len__(self) -> int:
+        return len(self.events)
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """An event that will not be sent unless it is replayed.
+
+    Attributes:
+        stored: The event.
+        reason: Why; a bounded word.
+        status: HTTP status of the answer that decided it, or None.
+        at: Unix seconds.
+    """
+
+    stored: StoredEvent
+    reason: str
+    status: int | None
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class SentEvent:
+    """One acknowledged delivery of an event.
+
+    Attributes:
+        stored: The event.
+        at: Unix seconds of the acknowledgement.
+        destination: Name of the destination that acknowledged.
+    """
+
+    stored: StoredEvent
+    at: float
+    destination: str
+
+
+def build_stored(sequence: int, columns: Sequence[Any]) -> StoredEvent:
+    """A stored event from `EVENT_COLUMNS`.
+
+    Raises:
+        StoreBroken: The row is not what was written.
+    """
+    message_id, name, rule, message, time, time_source, path, offset, recorded_at, seal = columns
+    if message_id is None:
+        raise StoreBroken("the state is damaged: a stored event is missing; start again to set the damaged copy aside")
+    if seal != seal_event(message_id, name, rule, message, time, time_source, path, offset):
+        raise StoreBroken("the state is damaged: a stored event was altered; start again to set the damaged copy aside")
+    event = Event(
+        message_id=message_id.hex(),
+        name=name,
+        rule=rule,
+        message=message,
+        time=time,
+        time_source=TimeSource(time_source),
+        path=path.decode("utf-8", "surrogateescape"),
+        offset=offset,
+    )
+    return StoredEvent(sequence, event, recorded_at)

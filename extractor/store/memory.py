@@ -1,0 +1,72 @@
+"""Memory inside one transaction: read ahead in a few statements, written back in one."""
+
+import sqlite3
+from collections.abc import Iterable
+
+from extractor.ruleset.outcome import Memo, Outcome, Standing
+from extractor.store.errors import StoreBroken
+from extractor.store.lookup import look_up
+from extractor.store.seal import seal_memory
+
+READ = "SELECT key, standing, digest, reset, value, primed, seal FROM memory WHERE key IN ({keys})"
+WRITE = (
+    "INSERT INTO memory (key, standing, digest, reset, value, primed, seal) VALUES (?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (key) DO UPDATE SET standing = excluded.standing, digest = excluded.digest,"
+    " reset = excluded.reset, value = excluded.value, primed = excluded.primed, seal = excluded.seal"
+)
+
+
+class TransactionMemory:
+    """The `Memory` of one transaction. What is written is seen at once here, and in the file with `flush`."""
+
+    def __init__(self, connection: sqlite3.Connection, *, primed: bool = False) -> None:
+        self._connection = connection
+        self._primed = primed
+        self._memos: dict[bytes, Memo | None] = {}
+        self._written: set[bytes] = set()
+
+    def read_ahead(self, outcomes: Iterable[Outcome]) -> None:
+        """Fetch every key that these outcomes can ask for."""
+        keys: set[bytes] = set()
+        for outcome in outcomes:
+            for effect in outcome.memory:
+                keys.add(effect.key)
+            for pending in outcome.events:
+                if pending.once is not None:
+                    keys.add(pending.once)
+                if pending.changed is not None:
+                    keys.add(pending.changed.key)
+                keys.update(pending.recalls.values())
+        self._fetch(keys - self._memos.keys())
+
+    def _fetch(self, keys: set[bytes]) -> None:
+        self._memos.update(dict.fromkeys(keys))
+        for key, standing, digest, reset, value, primed, seal in look_up(self._connection, READ, list(keys)):
+            if seal != seal_memory(key, standing, digest, reset, primed):
+                raise StoreBroken("the state is damaged: a row of memory was altered; start again to set it aside")
+            text = None if value is None else value.decode("utf-8", "surrogatepass")
+            self._memos[key] = Memo(Standing(standing), digest, reset, text)
+
+    def read(self, key: bytes) -> Memo | None:
+        """The row under a key, or None where nothing was ever written."""
+        if key not in self._memos:
+            self._fetch({key})
+        return self._memos[key]
+
+    def write(self, key: bytes, memo: Memo) -> None:
+        """Set the row under a key."""
+        self._memos[key] = memo
+        self._written.add(key)
+
+    def flush(self) -> int:
+        """Write back what changed, in the transaction; how many rows that were."""
+        rows = []
+        for key in self._written:
+            memo = self._memos[key]
+            if memo is not None:
+                standing, primed = int(memo.standing), int(self._primed)
+                seal = seal_memory(key, standing, memo.digest, memo.reset, primed)
+                value = None if memo.value is None else memo.value.encode("utf-8", "surrogatepass")
+                rows.append((key, standing, memo.digest, memo.reset, value, primed, seal))
+        self._connection.executemany(WRITE, rows)
+        return len(rows)

@@ -1,0 +1,181 @@
+"""From the outbox to the ledger: lease, acknowledge, release, bury, and the ways back."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from extractor.store.batch import EVENT_COLUMNS, Batch, DeadLetter, SentEvent, StoredEvent, build_stored
+
+
+@dataclass(slots=True)
+class Leases:
+    """What the delivering process holds at this moment.
+
+    Kept in memory, not on disk: only the process with the lock delivers, so its end ends all leases.
+    """
+
+    held: set[int] = field(default_factory=set)
+
+
+def lease(connection: sqlite3.Connection, leases: Leases, *, max_events: int, max_bytes: int) -> Batch:
+    """The first events in order that nobody holds; at least one if there is any, however large."""
+    sequences: list[int] = []
+    room = max_bytes
+    for sequence, size in connection.execute("SELECT sequence, bytes FROM outbox ORDER BY sequence"):
+        if sequence in leases.held:
+            continue
+        if sequences and (len(sequences) >= max_events or size > room):
+            break
+        sequences.append(sequence)
+        room -= size
+    if not sequences:
+        return Batch()
+    wanted = set(sequences)
+    rows = connection.execute(
+        f"SELECT outbox.sequence, {EVENT_COLUMNS} FROM outbox LEFT JOIN event"
+        " ON event.sequence = outbox.sequence AND event.message_id = outbox.message_id"
+        " WHERE outbox.sequence BETWEEN ? AND ? ORDER BY outbox.sequence",
+        (sequences[0], sequences[-1]),
+    )
+    events = tuple(build_stored(row[0], row[1:]) for row in rows if row[0] in wanted)
+    leases.held |= wanted
+    return Batch(events)
+
+
+def _waiting(connection: sqlite3.Connection, events: Sequence[StoredEvent]) -> list[StoredEvent]:
+    """Those still in the outbox: a purge or an erasure may have taken some while they were on lease."""
+    if not events:
+        return []
+    low = min(stored.sequence for stored in events)
+    high = max(stored.sequence for stored in events)
+    there = {
+        sequence
+        for (sequence,) in connection.execute("SELECT sequence FROM outbox WHERE sequence BETWEEN ? AND ?", (low, high))
+    }
+    return [stored for stored in events if stored.sequence in there]
+
+
+def _leave_outbox(connection: sqlite3.Connection, events: Sequence[StoredEvent]) -> None:
+    connection.executemany("DELETE FROM outbox WHERE sequence = ?", [(stored.sequence,) for stored in events])
+    connection.execute(
+        "UPDATE state SET outbox_rows = outbox_rows - ?, outbox_bytes = outbox_bytes - ?",
+        (len(events), sum(len(stored.event.message) for stored in events)),
+    )
+
+
+def acknowledge(
+    connection: sqlite3.Connection, batch: Batch, *, now: float, destination: int, keep_messages: bool
+) -> int:
+    """The destination has them: into the ledger, out of the outbox. How many were still waiting."""
+    waiting = _waiting(connection, batch.events)
+    _leave_outbox(connection, waiting)
+    connection.executemany(
+        "INSERT OR REPLACE INTO ledger (message_id, destination, at) VALUES (?, ?, ?)",
+        [(bytes.fromhex(stored.event.message_id), destination, int(now)) for stored in batch.events],
+    )
+    if keep_messages:
+        connection.executemany(
+            "INSERT OR REPLACE INTO sent (at, sequence, destination) VALUES (?, ?, ?)",
+            [(now, stored.sequence, destination) for stored in waiting],
+        )
+    else:
+        connection.executemany("DELETE FROM event WHERE sequence = ?", [(stored.sequence,) for stored in waiting])
+    connection.execute(
+        "UPDATE state SET delivered = delivered + ?, retry_at = NULL, hold_since = NULL, hold_reason = NULL,"
+        " hold_status = NULL",
+        (len(batch.events),),
+    )
+    return len(waiting)
+
+
+def bury(connection: sqlite3.Connection, event: StoredEvent, *, now: float, reason: str, status: int | None) -> bool:
+    """Make one event a dead letter; False if it was not waiting any more."""
+    if not _waiting(connection, (event,)):
+        return False
+    _leave_outbox(connection, (event,))
+    connection.execute(
+        "INSERT INTO dead_letter (sequence, message_id, reason, status, at) VALUES (?, ?, ?, ?, ?)",
+        (event.sequence, bytes.fromhex(event.event.message_id), reason, status, now),
+    )
+    connection.execute("UPDATE state SET dead_rows = dead_rows + 1")
+    return True
+
+
+def dead_letters(connection: sqlite3.Connection) -> Iterator[DeadLetter]:
+    """All of them, in order of sequence."""
+    for row in connection.execute(
+        f"SELECT dead_letter.sequence, reason, status, at, {EVENT_COLUMNS} FROM dead_letter"
+        " LEFT JOIN event ON event.sequence = dead_letter.sequence ORDER BY dead_letter.sequence"
+    ):
+        yield DeadLetter(build_stored(row[0], row[4:]), row[1], row[2], row[3])
+
+
+def _chosen(connection: sqlite3.Connection, ids: Iterable[str]) -> list[tuple[int]]:
+    return [
+        row
+        for id_ in ids
+        for row in connection.execute("SELECT sequence FROM dead_letter WHERE message_id = ?", (bytes.fromhex(id_),))
+    ]
+
+
+def replay(connection: sqlite3.Connection, ids: Iterable[str]) -> int:
+    """Dead letters back into the outbox, at their old place in the order and with their id; how many."""
+    rows = _chosen(connection, ids)
+    _enter_outbox(connection, rows)
+    connection.executemany("DELETE FROM dead_letter WHERE sequence = ?", rows)
+    connection.execute("UPDATE state SET dead_rows = dead_rows - ?", (len(rows),))
+    return len(rows)
+
+
+def discard(connection: sqlite3.Connection, ids: Iterable[str], *, now: float, destination: int) -> int:
+    """Give dead letters up: their messages go, their ids stay in the ledger so that they are not found again."""
+    rows = _chosen(connection, ids)
+    for (sequence,) in rows:
+        connection.execute(
+            "INSERT OR REPLACE INTO ledger (message_id, destination, at)"
+            " SELECT message_id, ?, ? FROM dead_letter WHERE sequence = ?",
+            (destination, int(now), sequence),
+        )
+    connection.executemany("DELETE FROM dead_letter WHERE sequence = ?", rows)
+    connection.executemany(
+        "DELETE FROM event WHERE sequence = ? AND sequence NOT IN (SELECT sequence FROM sent)", rows
+    )
+    connection.execute("UPDATE state SET dead_rows = dead_rows - ?", (len(rows),))
+    return len(rows)
+
+
+def _enter_outbox(connection: sqlite3.Connection, rows: Sequence[tuple[int]]) -> int:
+    added = 0
+    for row in rows:
+        size = connection.execute(
+            "INSERT OR IGNORE INTO outbox (sequence, message_id, bytes)"
+            " SELECT sequence, message_id, length(message) FROM event WHERE sequence = ? RETURNING bytes",
+            row,
+        ).fetchone()
+        if size is not None:
+            added += 1
+            connection.execute(
+                "UPDATE state SET outbox_rows = outbox_rows + 1, outbox_bytes = outbox_bytes + ?", size
+            )
+    return added
+
+
+_SENT_SINCE = " FROM sent JOIN event USING (sequence) WHERE sent.at >= ? AND sent.at < ? AND (? IS NULL OR event.name = ?)"
+
+
+def sent(connection: sqlite3.Connection, since: float, until: float, event: str | None) -> Iterator[SentEvent]:
+    """What was acknowledged from `since` to before `until` (unix seconds), in that order."""
+    names = dict(connection.execute("SELECT number, name FROM destination"))
+    for row in connection.execute(
+        f"SELECT event.sequence, sent.at, sent.destination, {EVENT_COLUMNS}{_SENT_SINCE} ORDER BY sent.at, sent.sequence",
+        (since, until, event, event),
+    ):
+        yield SentEvent(build_stored(row[0], row[3:]), row[1], names.get(row[2], ""))
+
+
+def resend(connection: sqlite3.Connection, since: float, until: float, event: str | None) -> int:
+    """What was acknowledged in that time, back into the outbox with its ids, past the ledger; how many."""
+    rows = connection.execute(
+        f"SELECT DISTINCT event.sequence{_SENT_SINCE} ORDER BY event.sequence", (since, until, event, event)
+    ).fetchall()
+    return _enter_outbox(connection, rows)

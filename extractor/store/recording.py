@@ -1,0 +1,237 @@
+"""The one write: memory resolved, events into the outbox, checkpoints moved, in the caller's transaction."""
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from extractor.checkpoint import Checkpoint
+from extractor.ruleset.event import Event
+from extractor.ruleset.outcome import Outcome, Rejection, resolve
+from extractor.store.limits import DAY_S
+from extractor.store.lookup import known_ids
+from extractor.store.memory import TransactionMemory
+from extractor.store.seal import seal_checkpoint, seal_event
+
+MATCHED = "matched"  # counter: lines that a rule matched
+REJECTED = "rejected"  # counter: events and values left out, by reason
+
+_SIGNED = 1 << 63
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """So many of something, to be added to the count of today.
+
+    Attributes:
+        name: What is counted; a word of the catalogue in `telemetry`.
+        count: How many.
+        rule: `pack/rule-id`, or "".
+        label: What tells apart counts of one name, such as a reason; bounded, never a value.
+    """
+
+    name: str
+    count: int
+    rule: str = ""
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Something that an operator should know of, kept with its time.
+
+    Attributes:
+        kind: A bounded word.
+        at: Unix seconds.
+        path: The file it is about, or "".
+        lost_bytes: Bytes known to be gone unread, 0 where none are known.
+        detail: For people; holds no line, value or payload.
+    """
+
+    kind: str
+    at: float
+    path: str = ""
+    lost_bytes: int = 0
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What one transaction made of its outcomes.
+
+    Attributes:
+        events: Those that entered the outbox, in order.
+        rejections: Everything left out, with its reason; those of memory included.
+        repeats: Events whose message id was delivered, suppressed, waiting or dead already.
+        suppressed: Events that an opt-out kept from being stored.
+    """
+
+    events: tuple[Event, ...] = ()
+    rejections: tuple[Rejection, ...] = ()
+    repeats: int = 0
+    suppressed: int = 0
+
+
+def write_checkpoints(connection: sqlite3.Connection, checkpoints: Iterable[Checkpoint]) -> None:
+    """Insert or move checkpoints."""
+    connection.executemany(
+        "INSERT OR REPLACE INTO checkpoint (file_id, path, device, inode, offset, size, identity, lost_bytes,"
+        " gone_since, seal) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                checkpoint.file_id,
+                path_bytes(checkpoint.path),
+                signed(checkpoint.device),
+                signed(checkpoint.inode),
+                checkpoint.offset,
+                checkpoint.size,
+                checkpoint.identity,
+                checkpoint.lost_bytes,
+                checkpoint.gone_since,
+                seal_checkpoint(checkpoint),
+            )
+            for checkpoint in checkpoints
+        ],
+    )
+
+
+def signed(number: int) -> int:
+    """Device and inode numbers have 64 bits without a sign, SQLite's integers have one."""
+    return number - 2 * _SIGNED if number >= _SIGNED else number
+
+
+def unsigned(number: int) -> int:
+    """The inverse of `signed`."""
+    return number + 2 * _SIGNED if number < 0 else number
+
+
+def path_bytes(path: str) -> bytes:
+    """The bytes of a path as the file system gave them; a name need not be UTF-8."""
+    return path.encode("utf-8", "surrogateescape")
+
+
+def path_text(path: bytes) -> str:
+    """The inverse of `path_bytes`."""
+    return path.decode("utf-8", "surrogateescape")
+
+
+def resolve_all(
+    memory: TransactionMemory, outcomes: Iterable[Outcome], *, keep_values: bool
+) -> tuple[list[Event], list[Rejection], Counter[str]]:
+    """Events that are facts, what was left out, and how many lines each rule matched."""
+    events: list[Event] = []
+    rejections: list[Rejection] = []
+    matched: Counter[str] = Counter()
+    for outcome in outcomes:
+        for rule in outcome.matched:
+            matched[rule] += 1
+        rejections.extend(outcome.rejections)
+        if outcome.events or outcome.memory:
+            for result in resolve(outcome, memory, keep_values=keep_values):
+                if isinstance(result, Event):
+                    events.append(result)
+                else:
+                    rejections.append(result)
+    return events, rejections, matched
+
+
+def record(
+    connection: sqlite3.Connection,
+    checkpoints: Iterable[Checkpoint],
+    outcomes: Iterable[Outcome],
+    *,
+    now: float,
+    destination: int,
+    suppress: bool = False,
+    tallies: Sequence[Tally] = (),
+    incidents: Sequence[Incident] = (),
+) -> Recorded:
+    """See `Store.record`."""
+    outcomes = list(outcomes)
+    memory = TransactionMemory(connection)
+    memory.read_ahead(outcomes)
+    events, rejections, matched = resolve_all(memory, outcomes, keep_values=not suppress)
+    memory.flush()
+    fresh: dict[bytes, Event] = {}
+    for event in events:
+        fresh.setdefault(bytes.fromhex(event.message_id), event)
+    if suppress:
+        suppressed = suppress_ids(connection, fresh, now=now)
+        recorded = Recorded(rejections=tuple(rejections), suppressed=suppressed)
+    else:
+        for known in known_ids(connection, list(fresh), destination):
+            del fresh[known]
+        _enqueue(connection, fresh, now=now)
+        recorded = Recorded(tuple(fresh.values()), tuple(rejections), repeats=len(events) - len(fresh))
+        count(connection, _tallies(matched, rejections, tallies), now=now)
+        connection.executemany(
+            "INSERT OR REPLACE INTO rule_seen (rule, last_at) VALUES (?, ?)", [(rule, now) for rule in matched]
+        )
+    write_checkpoints(connection, checkpoints)
+    write_incidents(connection, incidents)
+    connection.execute("UPDATE state SET transactions = transactions + 1")
+    return recorded
+
+
+def suppress_ids(connection: sqlite3.Connection, ids: Iterable[bytes], *, now: float) -> int:
+    """Make ids never be sent, to any destination; how many were not suppressed yet."""
+    added = connection.executemany(
+        "INSERT OR IGNORE INTO ledger (message_id, destination, at) VALUES (?, 0, ?)", [(id_, int(now)) for id_ in ids]
+    ).rowcount
+    added = max(added, 0)  # -1 where there was nothing to execute
+    connection.execute("UPDATE state SET suppressed_rows = suppressed_rows + ?", (added,))
+    return added
+
+
+def _enqueue(connection: sqlite3.Connection, events: dict[bytes, Event], *, now: float) -> None:
+    if not events:
+        return
+    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'event'").fetchone()
+    first = (row[0] if row else 0) + 1
+    stored = []
+    waiting = []
+    total_bytes = 0
+    for sequence, (id_, event) in enumerate(events.items(), first):
+        path = path_bytes(event.path)
+        source = event.time_source.value
+        seal = seal_event(id_, event.name, event.rule, event.message, event.time, source, path, event.offset)
+        stored.append(
+            (sequence, id_, event.name, event.rule, event.message, event.time, source, path, event.offset, now, seal)
+        )
+        waiting.append((sequence, id_, len(event.message)))
+        total_bytes += len(event.message)
+    connection.executemany("INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", stored)
+    connection.executemany("INSERT INTO outbox VALUES (?, ?, ?)", waiting)
+    connection.execute(
+        "UPDATE state SET outbox_rows = outbox_rows + ?, outbox_bytes = outbox_bytes + ?", (len(waiting), total_bytes)
+    )
+
+
+def _tallies(matched: Counter[str], rejections: Iterable[Rejection], more: Iterable[Tally]) -> Iterable[Tally]:
+    yield from (Tally(MATCHED, number, rule) for rule, number in matched.items())
+    reasons: Counter[tuple[str, str]] = Counter(
+        (rejection.rule or "", f"{rejection.reason.value}:{rejection.property}" if rejection.property else rejection.reason.value)
+        for rejection in rejections
+    )
+    yield from (Tally(REJECTED, number, rule, label) for (rule, label), number in reasons.items())
+    yield from more
+
+
+def count(connection: sqlite3.Connection, tallies: Iterable[Tally], *, now: float) -> None:
+    """Add to the counts of today (UTC)."""
+    connection.executemany(
+        "INSERT INTO counter (name, rule, label, day, count) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (name, rule, label, day) DO UPDATE SET count = count + excluded.count",
+        [(tally.name, tally.rule, tally.label, int(now // DAY_S), tally.count) for tally in tallies],
+    )
+
+
+def write_incidents(connection: sqlite3.Connection, incidents: Iterable[Incident]) -> None:
+    """Keep incidents."""
+    connection.executemany(
+        "INSERT INTO incident (at, kind, path, lost_bytes, detail) VALUES (?, ?, ?, ?, ?)",
+        [
+            (incident.at, incident.kind, path_bytes(incident.path), incident.lost_bytes, incident.detail)
+            for incident in incidents
+        ],
+    )

@@ -1,0 +1,49 @@
+"""CRC-32 over the rows whose silent change would lose or alter an event. SQLite keeps no checksums of its own.
+
+Not a defence against people who can write to the state: only against disks.
+"""
+
+import struct
+from zlib import crc32
+
+from extractor.checkpoint import Checkpoint
+
+
+def seal_event(
+    message_id: bytes, name: str, rule: str, message: bytes, time: float, time_source: str, path: bytes, offset: int
+) -> int:
+    """The seal of a stored event."""
+    head = b"%b%b\0%b\0%b\0%b\0%d\0%b" % (
+        message_id,
+        name.encode(),
+        rule.encode(),
+        time_source.encode(),
+        path,
+        offset,
+        struct.pack("<d", time),
+    )
+    return crc32(message, crc32(head))
+
+
+def seal_memory(key: bytes, standing: int, digest: bytes, reset: bytes, primed: int) -> int:
+    """The seal of a row of memory, without its value, which may be erased in place."""
+    return crc32(b"%b\0%d\0%b\0%b\0%d" % (key, standing, digest, reset, primed))
+
+
+def seal_checkpoint(checkpoint: Checkpoint) -> int:
+    """The seal of a checkpoint: every field, so that a flipped bit cannot move an offset ahead."""
+    return crc32(
+        repr(
+            (
+                checkpoint.file_id,
+                checkpoint.path,
+                checkpoint.device,
+                checkpoint.inode,
+                checkpoint.offset,
+                checkpoint.size,
+                checkpoint.identity,
+                checkpoint.lost_bytes,
+                checkpoint.gone_since,
+            )
+        ).encode("utf-8", "surrogateescape")
+    )
