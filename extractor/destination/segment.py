@@ -116,6 +116,7 @@ class SegmentDestination:
         proxies: dict[str, str] | None = None,
         oauth: TokenSource | None = None,
         gate: Gate | None = None,
+        allowed: Callable[[], bool] = lambda: True,
         now: Callable[[], float] = time.time,
     ) -> None:
         """Make a destination; nothing is sent yet.
@@ -129,6 +130,7 @@ class SegmentDestination:
             proxies: By scheme; by default those of the environment.
             oauth: Where the source wants OAuth, the library's manager.
             gate: Looks at each request before it leaves.
+            allowed: Whether anything may leave, asked once more when a connection stands (opt-out).
             now: Unix seconds; for `sentAt` and for dates in answers.
         """
         quiet_libraries()
@@ -140,7 +142,7 @@ class SegmentDestination:
         self._proxies = proxies
         self._oauth = oauth
         self._now = now
-        self._session = OneWaySession(gate)
+        self._session = OneWaySession(gate, allowed)
         self.name = f"segment:{_place(host)}"
         self.limits = BatchLimits(
             max_event_bytes=MAX_EVENT_BYTES,
@@ -168,6 +170,13 @@ class SegmentDestination:
             return Verdict(VerdictKind.DEAD, DeliveryReason.GATE, refusals=error.refusals)
         except _EXPECTED as error:
             return next(verdict for causes, verdict in _FAILURES if isinstance(error, causes))
+
+    def abort(self) -> None:
+        """End the request under way, from another thread: not one byte more of it leaves.
+
+        It is judged as a lost connection. Whether the server has accepted it cannot be known.
+        """
+        self._session.cut()
 
     def close(self) -> None:
         """Close the connection; a later `send` opens a new one."""

@@ -5,10 +5,13 @@ from `~/.netrc`, sending cookies back, reading an answer of any length, and coun
 instead of the first.
 """
 
+import contextlib
+import errno
 import gzip
 import io
 import logging
 import socket
+import struct
 import time
 from collections.abc import Callable, Mapping, Sequence
 from http.client import HTTPResponse
@@ -81,40 +84,75 @@ class _TimedResponse(HTTPResponse):
         self.fp = io.BufferedReader(_TimedReader(sock))
 
 
-class _TimedHTTPConnection(HTTPConnection):
-    response_class = _TimedResponse
+class _Wire:
+    """The socket in use: closed to new requests while nothing may leave, cut from another thread when that begins."""
+
+    def __init__(self, allowed: Callable[[], bool]) -> None:
+        self._allowed = allowed
+        self._sock: socket.socket | None = None
+
+    def carry(self, sock: socket.socket) -> None:
+        """Called with each new connection, before anything but the handshake was sent over it."""
+        self._sock = sock
+        if not self._allowed():
+            raise ConnectionAbortedError(errno.ECONNABORTED, "nothing may leave")
+
+    def cut(self) -> None:
+        """Drop what is under way, also what the kernel has and has not sent; the waiting thread sees a lost connection."""
+        sock = self._sock
+        if sock is None:
+            return
+        with contextlib.suppress(OSError):  # closed already
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+            # Past `SSLSocket.shutdown`, which would have the other thread go on in the clear.
+            socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
-class _TimedHTTPSConnection(HTTPSConnection):
-    response_class = _TimedResponse
+_NO_LINGER = struct.pack("ii", 1, 0)
 
 
-class _TimedHTTPPool(HTTPConnectionPool):
-    ConnectionCls = _TimedHTTPConnection
+def _pools(wire: _Wire) -> dict[str, type[HTTPConnectionPool]]:
+    """The connection pools of urllib3 with answers that end in time, over a wire that can be cut."""
 
+    class Connection(HTTPConnection):
+        response_class = _TimedResponse
 
-class _TimedHTTPSPool(HTTPSConnectionPool):
-    ConnectionCls = _TimedHTTPSConnection
+        def connect(self) -> None:
+            super().connect()
+            wire.carry(self.sock)
 
+    class TLSConnection(HTTPSConnection):
+        response_class = _TimedResponse
 
-_POOLS = {"http": _TimedHTTPPool, "https": _TimedHTTPSPool}
+        def connect(self) -> None:
+            super().connect()
+            wire.carry(self.sock)
+
+    class Pool(HTTPConnectionPool):
+        ConnectionCls = Connection
+
+    class TLSPool(HTTPSConnectionPool):
+        ConnectionCls = TLSConnection
+
+    return {"http": Pool, "https": TLSPool}
 
 
 class _GatedAdapter(HTTPAdapter):
     """Shows each body to the gate, on the bytes that would leave and nowhere earlier."""
 
-    def __init__(self, gate: Gate | None) -> None:
+    def __init__(self, gate: Gate | None, wire: _Wire) -> None:
         self._gate = gate
+        self._pools = _pools(wire)
         super().__init__(pool_connections=1, pool_maxsize=1)
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         super().init_poolmanager(*args, **options)
-        self.poolmanager.pool_classes_by_scheme = _POOLS
+        self.poolmanager.pool_classes_by_scheme = self._pools
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
         manager = super().proxy_manager_for(proxy, **options)
         if not proxy.lower().startswith("socks"):
-            manager.pool_classes_by_scheme = _POOLS
+            manager.pool_classes_by_scheme = self._pools
         return manager
 
     def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
@@ -131,12 +169,17 @@ class OneWaySession(requests.Session):
     Pass an `auth` with every request: without one `requests` would look into `~/.netrc`.
     """
 
-    def __init__(self, gate: Gate | None = None) -> None:
+    def __init__(self, gate: Gate | None = None, allowed: Callable[[], bool] = lambda: True) -> None:
         super().__init__()
+        self._wire = _Wire(allowed)
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        adapter = _GatedAdapter(gate)
+        adapter = _GatedAdapter(gate, self._wire)
         self.mount("https://", adapter)
         self.mount("http://", adapter)
+
+    def cut(self) -> None:
+        """End the request under way, from another thread; it fails as a lost connection does."""
+        self._wire.cut()
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         """No answer is a redirect: `requests` prepares the next request even when told not to follow."""

@@ -1,0 +1,97 @@
+"""Which events of a refused batch are to blame, and when it is the server instead. Pure: sizes in, decisions out.
+
+A server that answers 400 or 413 says that something in a batch is wrong, not what. The search asks it again with the
+first half, and half of that, down to one event. An event refused alone is a *suspect*: it is set aside, and becomes
+*guilty* when the server accepts something else. Where nothing is accepted, nobody is guilty: the server refuses
+everything, and delivery holds.
+
+Events stay in the outbox all the while; only how many to take next, and the suspects, are kept here. A search may be
+broken off at any time (a 503, a crash) and begins again without having lost or blamed anything.
+"""
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from extractor.destination.verdict import DeliveryReason
+
+Item = TypeVar("Item")
+
+BELIEVED = 10
+"""Suspects in a row that an acceptance from before them still speaks against. A server that turns to refusing
+everything in the middle of a search makes more suspects than this; so many bad events in a row are rare. Our choice."""
+
+SERVER_AFTER = 100
+"""Suspects in a row after which it is the server, even where there are more events to try: bounds the requests that
+a refusing server gets before delivery holds. Our choice."""
+
+MAX_SUSPECTS = 256
+"""Suspects kept while delivery holds; then they are released and tried anew. Bounds memory. Our choice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect(Generic[Item]):
+    """An event that was refused alone, with what the server said."""
+
+    item: Item
+    reason: DeliveryReason
+    status: int | None
+
+
+class OffenderSearch(Generic[Item]):
+    """Halves batches until the offender stands alone. Knows nothing of servers and stores."""
+
+    def __init__(self) -> None:
+        self._span = 0  # so many events at the head hold one that spoils them; 0: none is known
+        self._suspects: list[Suspect[Item]] = []
+        self._accepts = False  # since the search began something was accepted, and few suspects came after
+
+    @property
+    def suspects(self) -> tuple[Suspect[Item], ...]:
+        """Events that were refused alone, neither guilty nor cleared yet."""
+        return tuple(self._suspects)
+
+    @property
+    def points_to_server(self) -> bool:
+        """So many were refused alone in a row, and nothing accepted, that it is not the events."""
+        return len(self._suspects) >= SERVER_AFTER
+
+    def size(self, largest: int) -> int:
+        """How many events to take next."""
+        if self._suspects and not self._accepts:
+            return 1
+        return min(largest, max(1, self._span // 2)) if self._span else largest
+
+    def refuse(self, items: tuple[Item, ...], reason: DeliveryReason, status: int | None) -> bool:
+        """A batch was refused; True if its only event is a suspect now, to be kept out of what is taken next."""
+        if len(items) > 1:
+            self._span = len(items)
+            return False
+        self._span = 0
+        self._suspects.append(Suspect(items[0], reason, status))
+        if len(self._suspects) > BELIEVED:
+            self._accepts = False
+        return True
+
+    def accept(self, count: int) -> tuple[Suspect[Item], ...]:
+        """So many events were accepted: the server works, so the suspects are guilty. Returns them."""
+        self._span = max(0, self._span - count)
+        self._accepts = self._span > 0
+        return self._take_suspects()
+
+    def conclude(self) -> tuple[tuple[Suspect[Item], ...], tuple[Suspect[Item], ...]]:
+        """Nothing is left to try: the guilty, and those to release because it is the server. One is empty."""
+        accepts = self._accepts
+        suspects = self.give_up()
+        return (suspects, ()) if accepts else ((), suspects)
+
+    def give_up(self) -> tuple[Suspect[Item], ...]:
+        """Forget the search; returns the suspects, to be released."""
+        suspects = self._take_suspects()
+        self._span = 0
+        self._accepts = False
+        return suspects
+
+    def _take_suspects(self) -> tuple[Suspect[Item], ...]:
+        suspects = tuple(self._suspects)
+        self._suspects.clear()
+        return suspects
