@@ -55,15 +55,15 @@ class Opaque:
     text: str = field(repr=False)
 
 
-Value: TypeAlias = None | bool | int | float | str | GlobalID | Opaque | list["Value"] | dict[str, "Value"]
+Value: TypeAlias = bool | int | float | str | GlobalID | Opaque | list["Value"] | dict[str, "Value"] | None
 
 
 def parse_arguments(text: str) -> list[Value]:
-    """Read a list of values that Ruby's `inspect` printed, joined by `, `.
+    r"""Read a list of values that Ruby's `inspect` printed, joined by `, `.
 
     Total on any text and linear in its length. Symbols become strings; so do all keys of a hash (`1`, `nil` and
     `:a` become "1", "nil" and "a"), and where two become equal the last one wins. BigDecimals print like floats and
-    become floats. `\\xNN` bytes are read as UTF-8, what is no UTF-8 becomes U+FFFD. An empty text is an empty list;
+    become floats. `\xNN` bytes are read as UTF-8, what is no UTF-8 becomes U+FFFD. An empty text is an empty list;
     `{}`, which the app prints for a job without arguments, is one empty hash.
 
     Raises:
@@ -88,7 +88,7 @@ _GLOBAL_ID = r'\#<GlobalID:0x[0-9a-f]++ @uri=\#<URI::GID (?P<gid>[^\s<>"]++)>'
 
 _GID_PARTS: Final = re.compile(r"gid://([^/?#]+)/([^/?#]+)/([^/?#]+)(?:[?#].*)?", re.DOTALL)
 
-_WORDS: Final[dict[str, None | bool | float]] = {
+_WORDS: Final[dict[str, bool | float | None]] = {
     "nil": None,
     "true": True,
     "false": False,
@@ -294,8 +294,7 @@ class _Reader:
             elif brackets:
                 brackets -= token in _ENDS
             elif (
-                token == "]"
-                or token == "}"
+                token in _CLOSES
                 or (token == ", " and not _DATE_COMMA.match(text, position))
                 or (key and token in _ARROWS)
             ):
