@@ -6,7 +6,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from extractor.decode.envelope import Line
+from extractor.decode.assemble import Logical
 from extractor.decode.errors import ParseError
 from extractor.decode.graphql import as_record, root_fields
 from extractor.decode.record import decode_json
@@ -17,7 +17,7 @@ from extractor.ruleset.identity import encode, key_part
 from extractor.ruleset.message import build_message
 from extractor.ruleset.outcome import Changed, Forget, Outcome, PendingEvent, Rejection, Remember
 from extractor.ruleset.path import Path
-from extractor.ruleset.rule import Decode, Notation, Property, Rule, RuleSet, UnidentifiedUsers
+from extractor.ruleset.rule import Decode, Notation, Rule, RuleSet, UnidentifiedUsers
 from extractor.ruleset.value import Value, parse_time
 from extractor.telemetry import Reason
 
@@ -44,7 +44,7 @@ class Origin:
     time_source: TimeSource
 
 
-def evaluate(line: Line, origin: Origin, rules: RuleSet) -> Outcome:
+def evaluate(line: Logical, origin: Origin, rules: RuleSet) -> Outcome:
     """What the line shows.
 
     Returns:
@@ -74,7 +74,7 @@ class _Pass:
 
     __slots__ = ("_decoded", "_digest", "events", "line", "matched", "memory", "origin", "record", "rejections", "rules")
 
-    def __init__(self, line: Line, origin: Origin, rules: RuleSet, record: dict[str, object]) -> None:
+    def __init__(self, line: Logical, origin: Origin, rules: RuleSet, record: dict[str, object]) -> None:
         self.line = line
         self.origin = origin
         self.rules = rules
@@ -172,14 +172,14 @@ class _Pass:
         changed = None
         if rule.changed is not None:
             parts = key_of(rule.changed.key, scope)
-            value = draft.properties.get(rule.changed.property)
-            if parts is None or value is None:
+            value = next(one.value.find(scope) for one in rule.properties if one.name == rule.changed.property)
+            if parts is None or value is None or type(value) is Reason:
                 return Rejection(Reason.KEY_MISSING, rule.id, rule.changed.property, whole_event=True)
             initial = rule.changed.initial
             changed = Changed(
                 identity.memory_key("event", event, parts),
-                identity.digest(_encode_scalar(value)),
-                b"" if initial is None else identity.digest(_encode_scalar(initial)),
+                identity.digest(encode(key_part(value) or "")),
+                b"" if initial is None else identity.digest(encode(key_part(initial) or "")),
             )
         draft.path, draft.offset = self.origin.path, self.line.start
         return PendingEvent(rule.id, draft.build, once, changed, draft.recalls)
@@ -242,7 +242,7 @@ class _Draft:
             return None
         return value.fallback if slot != USER_SLOT else None
 
-    def when(self, rule: Rule, scope: Mapping[str, object], line: Line, origin: Origin) -> None:
+    def when(self, rule: Rule, scope: Mapping[str, object], line: Logical, origin: Origin) -> None:
         """The event's time: the envelope's, else the rule's, else the origin's."""
         if line.time is not None:
             self.time, self.time_source = line.time, TimeSource.ENVELOPE
@@ -363,13 +363,6 @@ def key_of(paths: tuple[Path, ...], scope: Mapping[str, object]) -> list[str] | 
     return parts
 
 
-def read_property(declared: Property, scope: Mapping[str, object]) -> ScalarValue | Reason | None:
-    """What a property would be on this line, before memory; for `explain`."""
-    return declared.value.read(scope)
-
-
-def _encode_scalar(value: ScalarValue) -> bytes:
-    return encode(key_part(value) or "")
 
 
 def _text(value: ScalarValue | None) -> str | None:

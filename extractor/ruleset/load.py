@@ -5,7 +5,7 @@ what is refused for the sake of privacy. All problems are collected; a pack with
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from extractor.document import Mapping as MappingNode
 from extractor.document import Node, Scalar
@@ -71,10 +71,6 @@ class Pack:
     off: frozenset[str]
     examples: tuple[Example, ...] = field(repr=False)
 
-    def bound(self, values: Mapping[str, ScalarValue]) -> tuple[Rule, ...]:
-        """The rules with the operator's values in place of variables."""
-        return tuple(_bind(rule, values) for rule in self.rules)
-
 
 def load_pack(node: Node) -> Pack:
     """Compile a pack.
@@ -83,20 +79,6 @@ def load_pack(node: Node) -> Pack:
         ProblemError: With everything that is wrong with it.
     """
     return _Loader(node, validate(node, PackShape)).pack()
-
-
-def _bind(rule: Rule, values: Mapping[str, ScalarValue]) -> Rule:
-    def bind(value: Value) -> Value:
-        if value.variable is None or value.variable not in values:
-            return value
-        return replace(value, fallback=values[value.variable])
-
-    return replace(
-        rule,
-        user=rule.user and bind(rule.user),
-        group=rule.group and bind(rule.group),
-        properties=tuple(replace(declared, value=bind(declared.value)) for declared in rule.properties),
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Rules as they are evaluated: compiled, checked, frozen. `load` is the only maker."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from extractor.ruleset.condition import Condition, Equals, ScalarValue
@@ -98,6 +98,15 @@ class Rule:
     remember: tuple[RememberRule, ...] = ()
     properties: tuple[Property, ...] = ()
 
+    def bound(self, values: Mapping[str, ScalarValue]) -> "Rule":
+        """The rule with the operator's values in place of variables."""
+        return replace(
+            self,
+            user=self.user and self.user.bound(values),
+            group=self.group and self.group.bound(values),
+            properties=tuple(replace(one, value=one.value.bound(values)) for one in self.properties),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventPlan:
@@ -154,7 +163,8 @@ class RuleSet:
         unidentified_users: See `UnidentifiedUsers`.
         only: If not empty, events of these organizations only.
         never: No event of these organizations.
-        disabled: Ids of rules that are there and switched off, for `plan` and `explain`.
+        disabled: Ids of rules that are there and switched off, for `plan`.
+        cannot_show: What the packs say that a log cannot show.
     """
 
     rules: tuple[Rule, ...]
@@ -166,6 +176,7 @@ class RuleSet:
     only: frozenset[str] = frozenset()
     never: frozenset[str] = frozenset()
     disabled: tuple[str, ...] = ()
+    cannot_show: tuple[str, ...] = ()
     index: "RuleIndex" = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -7,7 +7,7 @@ import datetime
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from extractor.ruleset.condition import ScalarValue, same
@@ -56,6 +56,21 @@ class Constraint:
     low: float | None = None
     high: float | None = None
     check_text: bool = True
+
+    def __str__(self) -> str:
+        """In words, for people who read the plan."""
+        words = [self.type.value]
+        if self.enum:
+            words.append(f"one of {', '.join(map(str, self.enum))}")
+        if self.pattern is not None:
+            words.append(f"matching {self.pattern.text}")
+        if self.type is Type.STRING and not self.enum:
+            words.append(f"at most {self.max_length} characters")
+        if self.low is not None:
+            words.append(f"at least {self.low}")
+        if self.high is not None:
+            words.append(f"at most {self.high}")
+        return ", ".join(words)
 
     def admit(self, value: object) -> ScalarValue | Reason:
         """The value as it may leave, or why it may not."""
@@ -179,17 +194,26 @@ class Value:
     variable: str | None = None
     constraint: Constraint
 
-    def read(self, scope: Scope) -> ScalarValue | Reason | None:
-        """What the line itself says, admitted; why it may not leave; or None where the line says nothing."""
+    def bound(self, values: Mapping[str, ScalarValue]) -> "Value":
+        """The value with the operator's variable in place, if it names one that is set."""
+        if self.variable is None or self.variable not in values:
+            return self
+        return replace(self, fallback=values[self.variable])
+
+    def find(self, scope: Scope) -> object:
+        """What the line itself says, in our words where there is a map, whether it may leave or not; or None."""
         for path in self.paths:
             found = path.find(scope)
-            if found is None:
-                continue
-            if self.ignore and any(same(found, one) for one in self.ignore):
+            if found is None or (self.ignore and any(same(found, one) for one in self.ignore)):
                 continue
             if self.map is not None:
-                if not isinstance(found, str) or found not in self.map:
-                    return Reason.NOT_IN_ENUM
-                found = self.map[found]
-            return self.constraint.admit(found)
+                return self.map.get(found, Reason.NOT_IN_ENUM) if isinstance(found, str) else Reason.NOT_IN_ENUM
+            return found
         return None
+
+    def read(self, scope: Scope) -> ScalarValue | Reason | None:
+        """What the line itself says, admitted; why it may not leave; or None where the line says nothing."""
+        found = self.find(scope)
+        if found is None or type(found) is Reason:
+            return found
+        return self.constraint.admit(found)

@@ -1,0 +1,128 @@
+"""Why a line gives what it gives: the same rules on the same record, condition by condition.
+
+Names and reasons only; values of the line are shown by the caller, where the operator asked for them.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from extractor.decode.assemble import Logical
+from extractor.decode.record import decode_json
+from extractor.ruleset.condition import Condition, ScalarValue
+from extractor.ruleset.evaluate import Origin, decode_field, elements, evaluate
+from extractor.ruleset.outcome import Outcome
+from extractor.ruleset.rule import Rule, RuleSet
+from extractor.telemetry import Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """One property on this line: its value, or why it was left out."""
+
+    name: str
+    value: ScalarValue | None = field(default=None, repr=False)
+    reason: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """One rule and how far the line got with it.
+
+    Attributes:
+        rule: Its id.
+        event: Its event, or "" for one that only touches memory.
+        held: Conditions that hold before the first that does not.
+        failed: The first condition that does not hold, or "" where all do.
+        element: Position in the fan-out of `for_each`, where there is one.
+        kept: What each property is, where the rule matched.
+    """
+
+    rule: str
+    event: str
+    held: int
+    failed: str
+    element: str = ""
+    kept: tuple[Kept, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """A line's outcome and how it came to be: rules that matched, else the nearest ones."""
+
+    outcome: Outcome
+    matched: tuple[Tried, ...]
+    nearest: tuple[Tried, ...]
+
+
+def explain(line: Logical, origin: Origin, rules: RuleSet, *, nearest: int = 3) -> Explanation:
+    """Explain one line.
+
+    Args:
+        line: The line, out of its envelope.
+        origin: As for `evaluate`.
+        rules: As for `evaluate`.
+        nearest: How many rules that did not match are shown, those first that got furthest.
+    """
+    outcome = evaluate(line, origin, rules)
+    record = decode_json(line.text)
+    if isinstance(record, Reason):
+        return Explanation(outcome=outcome, matched=(), nearest=())
+    tried = [one for rule in rules.rules for one in _try(rule, record)]
+    missed = sorted((one for one in tried if one.failed and one.held), key=lambda one: -one.held)
+    matched = tuple(one for one in tried if not one.failed)
+    return Explanation(outcome=outcome, matched=matched, nearest=tuple(missed[:nearest]))
+
+
+def _try(rule: Rule, record: Mapping[str, object]) -> Iterator[Tried]:
+    event = rule.event or ""
+    held, failed = _walk(rule.when, record)
+    if failed is not None:
+        yield Tried(rule=rule.id, event=event, held=held, failed=str(failed))
+        return
+    scope: Mapping[str, object] = record
+    if rule.decode:
+        decoded = dict(record)
+        for step in rule.decode:
+            value = decode_field(step, record)
+            if value is None:
+                words = f"{step.path.text} holds {step.notation.value.replace('_', ' ')}"
+                yield Tried(rule=rule.id, event=event, held=held, failed=words)
+                return
+            decoded[step.name] = value
+        scope = decoded
+        more, failed = _walk(rule.when_decoded, scope)
+        held += more
+        if failed is not None:
+            yield Tried(rule=rule.id, event=event, held=held, failed=str(failed))
+            return
+    none = True
+    for position, element in elements(rule, scope):
+        if element is None:
+            continue
+        none = False
+        more, failed = _walk(rule.when_element, element)
+        kept = () if failed is not None else tuple(_kept(rule, element))
+        words = "" if failed is None else str(failed)
+        place = position if rule.for_each else ""
+        yield Tried(rule=rule.id, event=event, held=held + more, failed=words, element=place, kept=kept)
+    if none:
+        words = f"{rule.for_each[-1].path.text} is a list with elements"
+        yield Tried(rule=rule.id, event=event, held=held, failed=words)
+
+
+def _walk(conditions: tuple[Condition, ...], scope: Mapping[str, object]) -> tuple[int, Condition | None]:
+    for held, condition in enumerate(conditions):
+        if not condition.holds(scope):
+            return held, condition
+    return len(conditions), None
+
+
+def _kept(rule: Rule, scope: Mapping[str, object]) -> Iterator[Kept]:
+    for declared in rule.properties:
+        found = declared.value.read(scope)
+        if type(found) is Reason:
+            yield Kept(name=declared.name, reason=found)
+        elif found is not None:
+            yield Kept(name=declared.name, value=found)
+        elif declared.value.fallback is not None:
+            yield Kept(name=declared.name, value=declared.value.fallback)
