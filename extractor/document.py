@@ -12,7 +12,7 @@ Imports `problems` only.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -150,6 +150,30 @@ def plain(node: Node) -> Plain:
             return [plain(item) for item in node.items]
         case Mapping():
             return {key: plain(value) for key, value in node}
+
+
+def locate(node: Node, at: Iterable[str | int]) -> Place:
+    """Where the value at the end of keys and indexes stands, or the nearest one above it that is there."""
+    for step in at:
+        match node, step:
+            case Mapping(), str() if (below := node.find(step)) is not None:
+                node = below
+            case Sequence(items=items), int() if step < len(items):
+                node = items[step]
+            case _:
+                break
+    return node.place
+
+
+def without_values(node: Node) -> Node:
+    """The same tree with every value gone: keys and places, for problems that are found later."""
+    match node:
+        case Scalar():
+            return Scalar(None, node.place)
+        case Sequence():
+            return Sequence(tuple(map(without_values, node.items)), node.place)
+        case Mapping():
+            return Mapping(tuple((key, without_values(value)) for key, value in node.entries), node.place)
 
 
 _SURROGATE = re.compile("[\ud800-\udfff]")

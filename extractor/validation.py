@@ -45,7 +45,10 @@ class Code(StrEnum):
 
 
 def refuse(code: str, message: str, hint: str = "") -> PydanticCustomError:
-    """The error that a model's validator raises to choose code, message and hint itself."""
+    """The error that a model's validator raises to choose code, message and hint itself.
+
+    `{key}` in the message becomes the name of what is refused, as in `"poll_interval"` or `entry 2 of "paths"`.
+    """
     # Pydantic fills {} of the template from the context; a message is data here, so it goes in whole.
     return PydanticCustomError(_OWN, "{code} {message}", {"code": code, "message": message, "hint": hint})
 
@@ -121,7 +124,7 @@ def _find(detail: ErrorDetails, root: Node, model: type[BaseModel]) -> _Finding:
         return _Finding(path, Problem(place, code, message, hint))
 
     if kind == _OWN:
-        return finding(context["code"], context["message"], context["hint"])
+        return finding(context["code"], context["message"].replace("{key}", label), context["hint"])
     if kind == "extra_forbidden":
         return _unknown_key(detail["loc"], key.place if key else place, path, model)
     if kind == "missing":
