@@ -20,6 +20,7 @@ class Reason(StrEnum):
     BROKEN_ENVELOPE = "broken_envelope"
     PREFILTERED = "prefiltered"
     NO_RULE = "no_rule"
+    NOT_WANTED = "not_wanted"
     # A field that a rule wanted decoded and that is not what the rule says.
     UNDECODABLE_FIELD = "undecodable_field"
     TOO_MANY_ELEMENTS = "too_many_elements"
@@ -52,6 +53,7 @@ class IncidentKind(StrEnum):
     UNREADABLE = "unreadable"  # there, but cannot be opened or read for now; nothing is lost yet
     TOO_LONG = "too_long"  # a line of more than `max_line_bytes` was skipped
     HOLE = "hole"  # NUL bytes, which no line starts with, were skipped
+    STATE_DAMAGED = "state_damaged"  # our own state was damaged and set aside; the text says what is read again
 
 
 class MetricKind(StrEnum):

@@ -1,0 +1,176 @@
+"""Chunks to outcomes: cut, unwrap, join and evaluate the lines of many files. No clock, no disk.
+
+What it keeps between chunks is what the files themselves have not finished yet: the envelope that was found at the
+head of each file, and the pieces of lines that a container runtime cut. None of it needs to survive: a checkpoint
+never passes the first piece of an unfinished line.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+from extractor.decode.assemble import Assembler, Logical
+from extractor.decode.cut import cut
+from extractor.decode.envelope import Broken, Envelope, detect, unwrap
+from extractor.ruleset.evaluate import Origin, evaluate
+from extractor.ruleset.event import TimeSource
+from extractor.ruleset.outcome import Outcome
+from extractor.ruleset.rule import RuleSet
+from extractor.source.chunk import Chunk
+from extractor.telemetry import Reason
+
+HEAD_BYTES = 64 * 1024
+"""How much of a file's first chunk is looked at to tell its envelope."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wrapping:
+    """How the lines of a source are wrapped, and which of them it wants by what their envelope tells.
+
+    Attributes:
+        envelope: See `Envelope`; `auto` is found out for each file.
+        stream: `stdout` or `stderr`; "" for both.
+        tags: Globs for Docker's `tag` attribute; empty for any.
+        labels: Docker's labels and the globs for each; empty for any.
+    """
+
+    envelope: Envelope = Envelope.AUTO
+    stream: str = ""
+    tags: tuple[str, ...] = ()
+    labels: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    def wants(self, line: Logical) -> bool:
+        """Whether a line is one of the source's."""
+        if self.stream and line.stream != self.stream:
+            return False
+        if not self.tags and not self.labels:
+            return True
+        told: Mapping[str, str] = dict(line.attributes)
+        wanted = ((("tag", self.tags),) if self.tags else ()) + self.labels
+        return all(any(fnmatchcase(told.get(name, ""), glob) for glob in globs) for name, globs in wanted)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What one chunk gave.
+
+    Attributes:
+        outcomes: Of the lines that gave anything, in their order.
+        counts: How many lines gave nothing, by reason.
+        settled: File id to the offset that a checkpoint may now become, for every file that this chunk moved: its
+            own, and one whose unfinished line it finished.
+    """
+
+    outcomes: list[Outcome]
+    counts: Counter[Reason]
+    settled: dict[str, int] = field(default_factory=dict)
+
+
+class Intake:
+    """Takes chunks of many files in their order; one thread."""
+
+    def __init__(self, rules: RuleSet, wrappings: Sequence[Wrapping], *, max_line_bytes: int) -> None:
+        """Make one.
+
+        Args:
+            rules: What lines are evaluated against.
+            wrappings: One for each source, in the order of `Chunk.source`.
+            max_line_bytes: A longer line is dropped and counted.
+        """
+        self.rules = rules
+        self._wrappings = wrappings
+        self._max_line_bytes = max_line_bytes
+        self._envelopes: dict[str, Envelope] = {}
+        self._lineages: dict[str, _Lineage] = {}
+
+    def take(self, chunk: Chunk, now: float) -> Taken:
+        """Evaluate the lines of a chunk.
+
+        Args:
+            chunk: Its data may be reused as soon as this returns.
+            now: Unix seconds: the time of lines that are read live and carry none.
+        """
+        time_source = TimeSource.READ if chunk.live else TimeSource.MODIFIED
+        origin = Origin(path=chunk.path, time=now if chunk.live else chunk.modified, time_source=time_source)
+        wrapping = self._wrappings[chunk.source]
+        data = bytes(chunk.data)
+        envelope = self._envelope(chunk, data, wrapping)
+        lineage = self._lineage(chunk.lineage)
+        assembler = lineage.assembler
+        outcomes: list[Outcome] = []
+        counts: Counter[Reason] = Counter()
+        too_long = assembler.too_long
+        for line in cut(data, chunk.start):
+            piece = unwrap(line.data, envelope)
+            if isinstance(piece, Broken):
+                counts[Reason.BROKEN_ENVELOPE] += 1
+                continue
+            for logical in assembler.feed(piece, line.start, line.end, chunk.file_id):
+                self._give(logical, origin, wrapping, outcomes, counts)
+        counts[Reason.TOO_LONG] += assembler.too_long - too_long
+        return Taken(outcomes=outcomes, counts=+counts, settled=lineage.settle(chunk.file_id, chunk.end))
+
+    def end(self, lineage: str, origin: Origin, source: int) -> Taken:
+        """What is unfinished in a lineage that nothing more will come for; each line once."""
+        known = self._lineages.pop(lineage, None)
+        outcomes: list[Outcome] = []
+        counts: Counter[Reason] = Counter()
+        if known is None:
+            return Taken(outcomes=outcomes, counts=counts)
+        for logical in known.assembler.flush():
+            self._give(logical, origin, self._wrappings[source], outcomes, counts)
+        return Taken(outcomes=outcomes, counts=counts, settled=known.waiting)
+
+    def forget(self, file_ids: Sequence[str]) -> None:
+        """Files that will not come again: what was kept for them goes."""
+        for file_id in file_ids:
+            self._envelopes.pop(file_id, None)
+
+    def _give(
+        self, line: Logical, origin: Origin, wrapping: Wrapping, outcomes: list[Outcome], counts: Counter[Reason]
+    ) -> None:
+        if not wrapping.wants(line):
+            counts[Reason.NOT_WANTED] += 1
+            return
+        outcome = evaluate(line, origin, self.rules)
+        if outcome:
+            outcomes.append(outcome)
+        elif outcome.reason is not None:
+            counts[outcome.reason] += 1
+
+    def _envelope(self, chunk: Chunk, data: bytes, wrapping: Wrapping) -> Envelope:
+        if wrapping.envelope is not Envelope.AUTO:
+            return wrapping.envelope
+        known = self._envelopes.get(chunk.file_id, Envelope.AUTO)
+        if known is Envelope.AUTO:
+            known = detect(data[:HEAD_BYTES])
+            if known is not Envelope.AUTO:
+                self._envelopes[chunk.file_id] = known
+        return known
+
+    def _lineage(self, name: str) -> "_Lineage":
+        lineage = self._lineages.get(name)
+        if lineage is None:
+            lineage = self._lineages[name] = _Lineage(Assembler(self._max_line_bytes))
+        return lineage
+
+
+@dataclass(slots=True)
+class _Lineage:
+    """A log with the files it was rotated to: lines that are cut by a rotation are joined here.
+
+    Attributes:
+        assembler: Of its unfinished lines.
+        waiting: Files that were read further than their checkpoint may go, and how far.
+    """
+
+    assembler: Assembler
+    waiting: dict[str, int] = field(default_factory=dict)
+
+    def settle(self, file_id: str, end: int) -> dict[str, int]:
+        """Note that a file was read to `end`; which checkpoints may now become what."""
+        pending = self.assembler.pending
+        reached = {**self.waiting, file_id: end}
+        self.waiting = {waiting: to for waiting, to in reached.items() if waiting in pending}
+        return {waiting: pending.get(waiting, to) for waiting, to in reached.items()}
