@@ -84,11 +84,13 @@ def _rules(pack: Pack, example: Example) -> RuleSet:
 
 def _run(rules: RuleSet, lines: list[str]) -> Iterator[Event]:
     memory = PlainMemory()
+    seen = set()
     for line in lines:
         text = line.strip().encode()
         logical = Logical(text, None, "", (), "example", 0, len(text))
         for result in resolve(evaluate(logical, _ORIGIN, rules), memory):
-            if isinstance(result, Event):
+            if isinstance(result, Event) and result.message_id not in seen:
+                seen.add(result.message_id)
                 yield result
 
 
