@@ -6,12 +6,13 @@ Imports nothing of the package.
 
 from pathlib import Path
 
-_PLACES = (Path(__file__).with_name("packs"), Path(__file__).parent.with_name("rules"))
+_BESIDE = Path(__file__).with_name("packs")
+_FOLDER = _BESIDE if _BESIDE.is_dir() else Path(__file__).parent.with_name("rules")
 
 
 def shipped_names() -> tuple[str, ...]:
     """Names of all shipped packs, sorted."""
-    return tuple(sorted(path.stem for folder in _PLACES for path in folder.glob("*.yaml")))
+    return tuple(sorted(path.stem for path in _FOLDER.glob("*.yaml")))
 
 
 def shipped(name: str) -> tuple[str, str]:
@@ -20,9 +21,6 @@ def shipped(name: str) -> tuple[str, str]:
     Raises:
         KeyError: No pack of that name is shipped; `shipped_names` lists them.
     """
-    if name in shipped_names():  # so that a name never becomes a path
-        for folder in _PLACES:
-            path = folder / f"{name}.yaml"
-            if path.is_file():
-                return path.read_text(encoding="utf-8"), f"rules/{name}.yaml"
-    raise KeyError(name)
+    if name not in shipped_names():  # so that a name never becomes a path
+        raise KeyError(name)
+    return (_FOLDER / f"{name}.yaml").read_text(encoding="utf-8"), f"rules/{name}.yaml"

@@ -135,7 +135,8 @@ def _find(detail: ErrorDetails, root: Node, model: type[BaseModel]) -> _Finding:
     if kind in {"literal_error", "enum", "union_tag_invalid"}:
         return _no_choice(node, path, label, context)
     if (template := _RANGES.get(kind)) is not None:
-        return finding(Code.OUT_OF_RANGE, f"{label} {template.format_map(context)}")
+        bound = {name: f"{value:.12g}" for name, value in context.items() if isinstance(value, int | float)}
+        return finding(Code.OUT_OF_RANGE, f"{label} {template.format_map(bound)}")
     if (expected := _KINDS.get(kind.removesuffix("_type"))) or kind in {"int_from_float", "none_required"}:
         expected = expected or ("a whole number" if kind == "int_from_float" else "empty")
         return _wrong(node, path, label, expected)
@@ -293,6 +294,10 @@ def _wrong_type(wrong: Sequence[_Finding]) -> Problem:
         hint = "nothing stands after the colon; leave the key out to get its default"
     elif "text" in expected and first.given not in {"a list", "a mapping"}:
         hint = 'put it in quotes: "..."'
+    elif "true or false" in expected and first.given == "text":
+        hint = "write true or false, without quotes"
+    elif expected[-1].endswith("number") and first.given == "text":
+        hint = "write the digits only, without quotes"
     elif expected == ["a list"] and first.given not in {"a list", "a mapping"}:
         hint = "write a list, even of one: [...]"
     return Problem(first.problem.place, Code.WRONG_TYPE, message, hint)

@@ -24,3 +24,10 @@ def _neutral_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
         if name.lower().endswith("_proxy") or name.startswith(("LAGO_", "EXTRACTOR_", "SEGMENT_")):
             monkeypatch.delenv(name)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let golden texts be written anew after a wanted change."""
+    parser.addoption(
+        "--rewrite-golden", action="store_true", help="write golden texts anew; read the difference"
+    )

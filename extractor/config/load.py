@@ -161,11 +161,17 @@ class _Loader:
         host = shape.host.rstrip("/")
         parts = _split(host)
         if parts is None or parts.scheme not in {"http", "https"} or parts.query or parts.fragment:
-            message, hint = "not the address of a server", "like https://api.segment.io"
+            message, hint = '"host" is not the address of a server', "like https://api.segment.io"
         elif parts.username is not None or parts.password is not None:
-            message, hint = "an address with a user or a password in it", "the write key has a key of its own"
+            message, hint = (
+                '"host" is an address with a user or a password in it',
+                "the write key has a key of its own",
+            )
         elif re.search(r"/v1(/batch)?$", parts.path):
-            message, hint = "an address with /v1 at its end", "leave it out; it is added to every request"
+            message, hint = (
+                '"host" is an address with /v1 at its end',
+                "leave it out; it is added to every request",
+            )
         else:
             return host
         self.refuse(at, Code.BAD_HOST, message, hint)
@@ -173,10 +179,8 @@ class _Loader:
 
     def write_key(self, shape: SegmentShape, at: tuple[str, ...]) -> Secret:
         if (shape.write_key is None) == (shape.write_key_file is None):
-            told = "neither" if shape.write_key is None else "both"
-            message = (
-                f'delivery to Segment needs one of "write_key" and "write_key_file"; here {told} is given'
-            )
+            told = "neither is" if shape.write_key is None else "both are"
+            message = f'delivery to Segment needs one of "write_key" and "write_key_file"; here {told} given'
             self.refuse(at, Code.ONE_WRITE_KEY, message, 'for example write_key: "${SEGMENT_WRITE_KEY}"')
             return Secret("")
         if shape.write_key_file is None:
@@ -234,7 +238,10 @@ class _Loader:
         host, _, port = address.rpartition(":")
         if not host or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
             self.refuse(
-                ("metrics",), Code.BAD_ADDRESS, "not an address to listen on", "like 127.0.0.1:9464, or off"
+                ("metrics",),
+                Code.BAD_ADDRESS,
+                '"metrics" is not an address to listen on',
+                "like 127.0.0.1:9464, or off",
             )
             return None
         return Listen(host.removeprefix("[").removesuffix("]"), int(port))
