@@ -1,6 +1,8 @@
 """SQLite: checkpoints, memory, outbox, ledger, dead letters; one transaction moves them together."""
 
 from extractor.store.batch import Batch, DeadLetter, SentEvent, StoredEvent
+from extractor.store.checkpoints import UnknownFiles
+from extractor.store.erasure import Erased
 from extractor.store.errors import (
     StoreBroken,
     StoreError,
@@ -10,18 +12,24 @@ from extractor.store.errors import (
     StoreUnavailable,
 )
 from extractor.store.limits import StoreLimits
+from extractor.store.optout import OptOut
+from extractor.store.reader import StoreReader
 from extractor.store.recording import Incident, Recorded, Tally
-from extractor.store.status import FileStatus, Hold, OptOut, RuleStatus, StatusSnapshot
-from extractor.store.store import Clock, Store
+from extractor.store.retention import Pruned
+from extractor.store.status import Clock, CounterStatus, FileStatus, Hold, RuleStatus, StatusSnapshot
+from extractor.store.store import Store
 
 __all__ = [
     "Batch",
     "Clock",
+    "CounterStatus",
     "DeadLetter",
+    "Erased",
     "FileStatus",
     "Hold",
     "Incident",
     "OptOut",
+    "Pruned",
     "Recorded",
     "RuleStatus",
     "SentEvent",
@@ -32,8 +40,10 @@ __all__ = [
     "StoreLimits",
     "StoreLocked",
     "StoreMissing",
+    "StoreReader",
     "StoreTooNew",
     "StoreUnavailable",
     "StoredEvent",
     "Tally",
+    "UnknownFiles",
 ]

@@ -94,9 +94,9 @@ def build_stored(sequence: int, columns: Sequence[Any]) -> StoredEvent:
     """
     message_id, name, rule, message, time, time_source, path, offset, recorded_at, seal = columns
     if message_id is None:
-        raise StoreBroken("the state is damaged: a stored event is missing; start again to set the damaged copy aside")
+        raise StoreBroken("the state is damaged: a stored event is missing; start again to set it aside")
     if seal != seal_event(message_id, name, rule, message, time, time_source, path, offset):
-        raise StoreBroken("the state is damaged: a stored event was altered; start again to set the damaged copy aside")
+        raise StoreBroken("the state is damaged: a stored event was altered; start again to set it aside")
     event = Event(
         message_id=message_id.hex(),
         name=name,

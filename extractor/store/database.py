@@ -17,7 +17,9 @@ AUTOCHECKPOINT_PAGES = 4_000  # 16 MB of log before it is copied into the databa
 JOURNAL_LIMIT_BYTES = 64 << 20  # what the log may keep on disk after a large transaction
 MINIMUM_SQLITE = (3, 37, 0)  # STRICT tables
 
-_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH})
+_DAMAGE = frozenset(
+    {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH}
+)
 _WORLD = {
     sqlite3.SQLITE_FULL: "the disk is full; free some space",
     sqlite3.SQLITE_IOERR: "the disk reports an I/O error; look at the system log",
@@ -40,7 +42,11 @@ def named(error: sqlite3.Error) -> StoreError | None:
     code = getattr(error, "sqlite_errorcode", None)
     if code is None:
         # "Could not decode to UTF-8": a text that we wrote is not one any more.
-        return StoreBroken("the state is damaged: a text is unreadable") if isinstance(error, sqlite3.OperationalError) else None
+        return (
+            StoreBroken("the state is damaged: a text is unreadable")
+            if isinstance(error, sqlite3.OperationalError)
+            else None
+        )
     primary = code & 0xFF
     if primary in _DAMAGE:
         return StoreBroken("the state is damaged; start again: the damaged copy is set aside then")
@@ -56,7 +62,7 @@ class Database:
         path: The file, which must exist, or None for memory (then one connection serves all threads).
         factory: The connection class; tests give one that fails.
         on_damage: Called once damage was met in use, so that the next start looks closely.
-        query_only: True for readers: nothing can be written through it.
+        read_only: Nothing can be written through it.
     """
 
     def __init__(
@@ -65,8 +71,10 @@ class Database:
         *,
         factory: type[sqlite3.Connection] = sqlite3.Connection,
         on_damage: Callable[[], None] | None = None,
+        read_only: bool = False,
     ) -> None:
         self.path = path
+        self._mode = "ro" if read_only else "rw"
         self._factory = factory
         self._on_damage = on_damage
         self._local = threading.local()
@@ -76,7 +84,7 @@ class Database:
         self._shared = self._connect() if path is None else None
 
     def _connect(self) -> sqlite3.Connection:
-        target = ":memory:" if self.path is None else f"{self.path.as_uri()}?mode=rw"
+        target = ":memory:" if self.path is None else f"{self.path.as_uri()}?mode={self._mode}"
         connection = sqlite3.connect(
             target,
             uri=self.path is not None,
@@ -86,7 +94,7 @@ class Database:
             factory=self._factory,
         )
         try:
-            if self.path is not None:
+            if self.path is not None and self._mode == "rw":
                 connection.execute("PRAGMA journal_mode = WAL").fetchone()
                 # FULL: a commit survives power loss. A rotated file may be deleted right after we recorded that it
                 # was read, so a commit that is rolled back by a power cut could not always be read again.
@@ -149,6 +157,17 @@ class Database:
         """No transaction of this process is open: for VACUUM and checkpoints of the log."""
         with self._writing, self._errors():
             yield self._connection()
+
+    def empty_log(self) -> None:
+        """Copy the log into the database and cut it to nothing.
+
+        Raises:
+            StoreUnavailable: Someone is reading; nothing is lost, but the log is still there.
+        """
+        with self.alone() as connection:
+            row = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if row is not None and row[0]:
+            raise StoreUnavailable("the state's log is being read by another process; try again")
 
     def _roll_back(self, connection: sqlite3.Connection) -> None:
         if not connection.in_transaction:

@@ -32,7 +32,9 @@ class StateFolder:
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
         self.database = self.path / DATABASE
+        self.log = self.path / f"{DATABASE}-wal"
         self.rescue = self.path / RESCUE
+        self.rescue_part = self.path / f"{RESCUE}-part"
         self._lock: int | None = None
 
     def create(self) -> None:
@@ -122,15 +124,27 @@ class StateFolder:
                 found.append((path, made.timestamp()))
         return found
 
+    def move_aside(self, kept: Path) -> None:
+        """Give the damaged database, with its log, the name under which it is kept."""
+        # The log first: a database without its log still looks damaged, and is looked at again.
+        if self.log.exists():
+            self.log.rename(f"{kept}-wal")
+        if self.database.exists():
+            self.database.rename(kept)
+        (self.path / f"{DATABASE}-shm").unlink(missing_ok=True)
+
+    def unfinished(self) -> list[Path]:
+        """What a rescue that was interrupted has left."""
+        return sorted(self.path.glob(f"{RESCUE}-*"))
+
     def remove_copies(self, *, older_than: float | None = None) -> int:
         """Delete backups and damaged copies, all or those made before a time; they hold messages, too."""
         try:
             chosen = [path for path, made in self.copies() if older_than is None or made < older_than]
+            if older_than is None:
+                chosen += [path for path in (self.rescue, *self.unfinished()) if path.exists()]
             for path in chosen:
                 path.unlink(missing_ok=True)
-            if older_than is None:
-                for path in (self.rescue, Path(f"{self.rescue}-wal"), Path(f"{self.rescue}-journal")):
-                    path.unlink(missing_ok=True)
         except OSError as error:
             raise unavailable(error, f"state folder {self.path}") from error
         return len(chosen)
@@ -142,5 +156,3 @@ class StateFolder:
             os.fsync(folder)
         finally:
             os.close(folder)
-
-

@@ -43,7 +43,9 @@ class TransactionMemory:
         self._memos.update(dict.fromkeys(keys))
         for key, standing, digest, reset, value, primed, seal in look_up(self._connection, READ, list(keys)):
             if seal != seal_memory(key, standing, digest, reset, primed):
-                raise StoreBroken("the state is damaged: a row of memory was altered; start again to set it aside")
+                raise StoreBroken(
+                    "the state is damaged: a row of memory was altered; start again to set it aside"
+                )
             text = None if value is None else value.decode("utf-8", "surrogatepass")
             self._memos[key] = Memo(Standing(standing), digest, reset, text)
 

@@ -28,9 +28,12 @@ def _statements(script: str) -> Iterator[str]:
 def migrations() -> tuple[Migration, ...]:
     """All steps that this version knows, in order."""
     folder = files("extractor.store") / "migrations"
-    scripts = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
+    scripts = sorted(
+        (file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name
+    )
     return tuple(
-        Migration(int(script.name[:4]), tuple(_statements(script.read_text(encoding="utf-8")))) for script in scripts
+        Migration(int(script.name[:4]), tuple(_statements(script.read_text(encoding="utf-8"))))
+        for script in scripts
     )
 
 

@@ -16,6 +16,44 @@ class Leases:
 
     held: set[int] = field(default_factory=set)
 
+    def give_back(self, events: Iterable[StoredEvent]) -> None:
+        """End the lease of these."""
+        self.held.difference_update(stored.sequence for stored in events)
+
+
+def choose_destination(connection: sqlite3.Connection, name: str | None) -> int:
+    """The number of a destination, made if it is new; None: the one that is in use.
+
+    What waits goes to the new one from here on, but for what that one has acknowledged already.
+    """
+    (before,) = connection.execute("SELECT destination FROM state").fetchone()
+    if name is None:
+        return int(before)
+    connection.execute("INSERT OR IGNORE INTO destination (name) VALUES (?)", (name,))
+    (number,) = connection.execute("SELECT number FROM destination WHERE name = ?", (name,)).fetchone()
+    if number != before:
+        connection.execute("UPDATE state SET destination = ?", (number,))
+        _drop_acknowledged(connection, number)
+    return int(number)
+
+
+def _drop_acknowledged(connection: sqlite3.Connection, destination: int) -> None:
+    connection.execute(
+        "DELETE FROM outbox WHERE EXISTS (SELECT 1 FROM ledger"
+        " WHERE ledger.message_id = outbox.message_id AND ledger.destination = ?)",
+        (destination,),
+    )
+    delete_unreferenced(connection)
+    recount(connection)
+
+
+def delete_unreferenced(connection: sqlite3.Connection) -> None:
+    """Delete events that are neither waiting nor dead nor kept as sent."""
+    connection.execute(
+        "DELETE FROM event WHERE sequence NOT IN (SELECT sequence FROM outbox)"
+        " AND sequence NOT IN (SELECT sequence FROM dead_letter) AND sequence NOT IN (SELECT sequence FROM sent)"
+    )
+
 
 def lease(connection: sqlite3.Connection, leases: Leases, *, max_events: int, max_bytes: int) -> Batch:
     """The first events in order that nobody holds; at least one if there is any, however large."""
@@ -32,7 +70,7 @@ def lease(connection: sqlite3.Connection, leases: Leases, *, max_events: int, ma
         return Batch()
     wanted = set(sequences)
     rows = connection.execute(
-        f"SELECT outbox.sequence, {EVENT_COLUMNS} FROM outbox LEFT JOIN event"
+        f"SELECT outbox.sequence, {EVENT_COLUMNS} FROM outbox LEFT JOIN event"  # noqa: S608 - a constant
         " ON event.sequence = outbox.sequence AND event.message_id = outbox.message_id"
         " WHERE outbox.sequence BETWEEN ? AND ? ORDER BY outbox.sequence",
         (sequences[0], sequences[-1]),
@@ -50,7 +88,9 @@ def _waiting(connection: sqlite3.Connection, events: Sequence[StoredEvent]) -> l
     high = max(stored.sequence for stored in events)
     there = {
         sequence
-        for (sequence,) in connection.execute("SELECT sequence FROM outbox WHERE sequence BETWEEN ? AND ?", (low, high))
+        for (sequence,) in connection.execute(
+            "SELECT sequence FROM outbox WHERE sequence BETWEEN ? AND ?", (low, high)
+        )
     }
     return [stored for stored in events if stored.sequence in there]
 
@@ -79,7 +119,9 @@ def acknowledge(
             [(now, stored.sequence, destination) for stored in waiting],
         )
     else:
-        connection.executemany("DELETE FROM event WHERE sequence = ?", [(stored.sequence,) for stored in waiting])
+        connection.executemany(
+            "DELETE FROM event WHERE sequence = ?", [(stored.sequence,) for stored in waiting]
+        )
     connection.execute(
         "UPDATE state SET delivered = delivered + ?, retry_at = NULL, hold_since = NULL, hold_reason = NULL,"
         " hold_status = NULL",
@@ -88,7 +130,9 @@ def acknowledge(
     return len(waiting)
 
 
-def bury(connection: sqlite3.Connection, event: StoredEvent, *, now: float, reason: str, status: int | None) -> bool:
+def bury(
+    connection: sqlite3.Connection, event: StoredEvent, *, now: float, reason: str, status: int | None
+) -> bool:
     """Make one event a dead letter; False if it was not waiting any more."""
     if not _waiting(connection, (event,)):
         return False
@@ -104,7 +148,7 @@ def bury(connection: sqlite3.Connection, event: StoredEvent, *, now: float, reas
 def dead_letters(connection: sqlite3.Connection) -> Iterator[DeadLetter]:
     """All of them, in order of sequence."""
     for row in connection.execute(
-        f"SELECT dead_letter.sequence, reason, status, at, {EVENT_COLUMNS} FROM dead_letter"
+        f"SELECT dead_letter.sequence, reason, status, at, {EVENT_COLUMNS} FROM dead_letter"  # noqa: S608 - a constant
         " LEFT JOIN event ON event.sequence = dead_letter.sequence ORDER BY dead_letter.sequence"
     ):
         yield DeadLetter(build_stored(row[0], row[4:]), row[1], row[2], row[3])
@@ -114,7 +158,9 @@ def _chosen(connection: sqlite3.Connection, ids: Iterable[str]) -> list[tuple[in
     return [
         row
         for id_ in ids
-        for row in connection.execute("SELECT sequence FROM dead_letter WHERE message_id = ?", (bytes.fromhex(id_),))
+        for row in connection.execute(
+            "SELECT sequence FROM dead_letter WHERE message_id = ?", (bytes.fromhex(id_),)
+        )
     ]
 
 
@@ -163,7 +209,9 @@ def _enter_outbox(connection: sqlite3.Connection, rows: Sequence[tuple[int]]) ->
 _SENT_SINCE = " FROM sent JOIN event USING (sequence) WHERE sent.at >= ? AND sent.at < ? AND (? IS NULL OR event.name = ?)"
 
 
-def sent(connection: sqlite3.Connection, since: float, until: float, event: str | None) -> Iterator[SentEvent]:
+def sent(
+    connection: sqlite3.Connection, since: float, until: float, event: str | None
+) -> Iterator[SentEvent]:
     """What was acknowledged from `since` to before `until` (unix seconds), in that order."""
     names = dict(connection.execute("SELECT number, name FROM destination"))
     for row in connection.execute(
@@ -179,3 +227,12 @@ def resend(connection: sqlite3.Connection, since: float, until: float, event: st
         f"SELECT DISTINCT event.sequence{_SENT_SINCE} ORDER BY event.sequence", (since, until, event, event)
     ).fetchall()
     return _enter_outbox(connection, rows)
+
+
+def recount(target: sqlite3.Connection) -> None:
+    """Set the kept counts to what is there."""
+    target.execute(
+        "UPDATE state SET outbox_rows = (SELECT count(*) FROM outbox),"
+        " outbox_bytes = (SELECT coalesce(sum(bytes), 0) FROM outbox),"
+        " dead_rows = (SELECT count(*) FROM dead_letter)"
+    )

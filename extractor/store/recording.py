@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from extractor.checkpoint import Checkpoint
 from extractor.ruleset.event import Event
 from extractor.ruleset.outcome import Outcome, Rejection, resolve
+from extractor.store.checkpoints import write_checkpoints
 from extractor.store.limits import DAY_S
 from extractor.store.lookup import known_ids
 from extractor.store.memory import TransactionMemory
-from extractor.store.seal import seal_checkpoint, seal_event
+from extractor.store.paths import path_bytes
+from extractor.store.seal import seal_event
 
 MATCHED = "matched"  # counter: lines that a rule matched
 REJECTED = "rejected"  # counter: events and values left out, by reason
-
-_SIGNED = 1 << 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,49 +72,6 @@ class Recorded:
     suppressed: int = 0
 
 
-def write_checkpoints(connection: sqlite3.Connection, checkpoints: Iterable[Checkpoint]) -> None:
-    """Insert or move checkpoints."""
-    connection.executemany(
-        "INSERT OR REPLACE INTO checkpoint (file_id, path, device, inode, offset, size, identity, lost_bytes,"
-        " gone_since, seal) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            (
-                checkpoint.file_id,
-                path_bytes(checkpoint.path),
-                signed(checkpoint.device),
-                signed(checkpoint.inode),
-                checkpoint.offset,
-                checkpoint.size,
-                checkpoint.identity,
-                checkpoint.lost_bytes,
-                checkpoint.gone_since,
-                seal_checkpoint(checkpoint),
-            )
-            for checkpoint in checkpoints
-        ],
-    )
-
-
-def signed(number: int) -> int:
-    """Device and inode numbers have 64 bits without a sign, SQLite's integers have one."""
-    return number - 2 * _SIGNED if number >= _SIGNED else number
-
-
-def unsigned(number: int) -> int:
-    """The inverse of `signed`."""
-    return number + 2 * _SIGNED if number < 0 else number
-
-
-def path_bytes(path: str) -> bytes:
-    """The bytes of a path as the file system gave them; a name need not be UTF-8."""
-    return path.encode("utf-8", "surrogateescape")
-
-
-def path_text(path: bytes) -> str:
-    """The inverse of `path_bytes`."""
-    return path.decode("utf-8", "surrogateescape")
-
-
 def resolve_all(
     memory: TransactionMemory, outcomes: Iterable[Outcome], *, keep_values: bool
 ) -> tuple[list[Event], list[Rejection], Counter[str]]:
@@ -165,18 +122,29 @@ def record(
         recorded = Recorded(tuple(fresh.values()), tuple(rejections), repeats=len(events) - len(fresh))
         count(connection, _tallies(matched, rejections, tallies), now=now)
         connection.executemany(
-            "INSERT OR REPLACE INTO rule_seen (rule, last_at) VALUES (?, ?)", [(rule, now) for rule in matched]
+            "INSERT OR REPLACE INTO rule_seen (rule, last_at) VALUES (?, ?)",
+            [(rule, now) for rule in matched],
         )
     write_checkpoints(connection, checkpoints)
     write_incidents(connection, incidents)
-    connection.execute("UPDATE state SET transactions = transactions + 1")
+    connection.execute("UPDATE state SET transactions = transactions + 1, unknown_files = 'from_beginning'")
     return recorded
+
+
+def prime(connection: sqlite3.Connection, outcomes: Iterable[Outcome]) -> int:
+    """See `Store.prime`."""
+    outcomes = list(outcomes)
+    memory = TransactionMemory(connection, primed=True)
+    memory.read_ahead(outcomes)
+    resolve_all(memory, outcomes, keep_values=True)
+    return memory.flush()
 
 
 def suppress_ids(connection: sqlite3.Connection, ids: Iterable[bytes], *, now: float) -> int:
     """Make ids never be sent, to any destination; how many were not suppressed yet."""
     added = connection.executemany(
-        "INSERT OR IGNORE INTO ledger (message_id, destination, at) VALUES (?, 0, ?)", [(id_, int(now)) for id_ in ids]
+        "INSERT OR IGNORE INTO ledger (message_id, destination, at) VALUES (?, 0, ?)",
+        [(id_, int(now)) for id_ in ids],
     ).rowcount
     added = max(added, 0)  # -1 where there was nothing to execute
     connection.execute("UPDATE state SET suppressed_rows = suppressed_rows + ?", (added,))
@@ -196,21 +164,41 @@ def _enqueue(connection: sqlite3.Connection, events: dict[bytes, Event], *, now:
         source = event.time_source.value
         seal = seal_event(id_, event.name, event.rule, event.message, event.time, source, path, event.offset)
         stored.append(
-            (sequence, id_, event.name, event.rule, event.message, event.time, source, path, event.offset, now, seal)
+            (
+                sequence,
+                id_,
+                event.name,
+                event.rule,
+                event.message,
+                event.time,
+                source,
+                path,
+                event.offset,
+                now,
+                seal,
+            )
         )
         waiting.append((sequence, id_, len(event.message)))
         total_bytes += len(event.message)
     connection.executemany("INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", stored)
     connection.executemany("INSERT INTO outbox VALUES (?, ?, ?)", waiting)
     connection.execute(
-        "UPDATE state SET outbox_rows = outbox_rows + ?, outbox_bytes = outbox_bytes + ?", (len(waiting), total_bytes)
+        "UPDATE state SET outbox_rows = outbox_rows + ?, outbox_bytes = outbox_bytes + ?",
+        (len(waiting), total_bytes),
     )
 
 
-def _tallies(matched: Counter[str], rejections: Iterable[Rejection], more: Iterable[Tally]) -> Iterable[Tally]:
+def _tallies(
+    matched: Counter[str], rejections: Iterable[Rejection], more: Iterable[Tally]
+) -> Iterable[Tally]:
     yield from (Tally(MATCHED, number, rule) for rule, number in matched.items())
     reasons: Counter[tuple[str, str]] = Counter(
-        (rejection.rule or "", f"{rejection.reason.value}:{rejection.property}" if rejection.property else rejection.reason.value)
+        (
+            rejection.rule or "",
+            f"{rejection.reason.value}:{rejection.property}"
+            if rejection.property
+            else rejection.reason.value,
+        )
         for rejection in rejections
     )
     yield from (Tally(REJECTED, number, rule, label) for (rule, label), number in reasons.items())

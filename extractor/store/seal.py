@@ -9,8 +9,15 @@ from zlib import crc32
 from extractor.checkpoint import Checkpoint
 
 
-def seal_event(
-    message_id: bytes, name: str, rule: str, message: bytes, time: float, time_source: str, path: bytes, offset: int
+def seal_event(  # noqa: PLR0917 - once for each event; keywords would cost
+    message_id: bytes,
+    name: str,
+    rule: str,
+    message: bytes,
+    time: float,
+    time_source: str,
+    path: bytes,
+    offset: int,
 ) -> int:
     """The seal of a stored event."""
     head = b"%b%b\0%b\0%b\0%b\0%d\0%b" % (
@@ -41,9 +48,10 @@ def seal_checkpoint(checkpoint: Checkpoint) -> int:
                 checkpoint.inode,
                 checkpoint.offset,
                 checkpoint.size,
-                checkpoint.identity,
+                bytes(checkpoint.identity),
                 checkpoint.lost_bytes,
-                checkpoint.gone_since,
+                # As SQLite gives it back: 5 comes back as 5.0.
+                None if checkpoint.gone_since is None else float(checkpoint.gone_since),
             )
         ).encode("utf-8", "surrogateescape")
     )

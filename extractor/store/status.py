@@ -2,8 +2,18 @@
 
 import sqlite3
 from dataclasses import dataclass
+from typing import Protocol
 
-from extractor.store.recording import Incident, path_text
+from extractor.store.optout import OptOut
+from extractor.store.paths import path_text
+from extractor.store.recording import Incident
+
+
+class Clock(Protocol):
+    """What the store needs of time."""
+
+    def now(self) -> float:
+        """Unix seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +48,6 @@ class Hold:
     since: float
     reason: str
     status: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class OptOut:
-    """Nothing is stored or sent, since when and by which variable, file or key."""
-
-    since: float
-    by: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,41 +3,58 @@
 import sqlite3
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Protocol
 
 from extractor.checkpoint import Checkpoint
 from extractor.ruleset.outcome import Outcome
-from extractor.store import outbox
-from extractor.store.batch import Batch, DeadLetter, SentEvent, StoredEvent
+from extractor.store import erasure, outbox, recording, retention
+from extractor.store.batch import Batch, StoredEvent
+from extractor.store.checkpoints import UnknownFiles
 from extractor.store.database import Database
-from extractor.store.errors import StoreBroken
+from extractor.store.erasure import Erased
 from extractor.store.folder import StateFolder
 from extractor.store.limits import StoreLimits
 from extractor.store.migrate import migrate
-from extractor.store.recording import Incident, Recorded, Tally, path_text, record, unsigned, write_incidents
-from extractor.store.seal import seal_checkpoint
-from extractor.store.status import StatusSnapshot, read_status
+from extractor.store.opening import Opening, open_database
+from extractor.store.optout import OptOut, append_history
+from extractor.store.reader import StoreReader, open_existing
+from extractor.store.recording import Incident, Recorded, Tally
+from extractor.store.retention import Pruned
+from extractor.store.status import Clock
+
+# A `retry_at` further away than any wait that delivery asks for was written by a clock that has since been set back.
+MAX_RETRY_S = 3_600.0
 
 
-class Clock(Protocol):
-    """What the store needs of time."""
+class Store(StoreReader):
+    """The door to the state for a process that writes.
 
-    def now(self) -> float:
-        """Unix seconds."""
+    Every method is one transaction: all or nothing, durable when it returns. All of them raise only
 
+    - `StoreUnavailable` (full, read-only, failing disk; busy): nothing was written; try again with backoff,
+    - `StoreBroken` (damage met in use): end the process; the next `open` sets the damaged copy aside.
 
-class Store:
-    """The only door to the state for a process that writes."""
+    May be used by several threads; leases belong to this object.
+    """
 
     def __init__(
-        self, database: Database, *, destination: str, clock: Clock, limits: StoreLimits, folder: StateFolder | None
+        self,
+        database: Database,
+        *,
+        clock: Clock,
+        limits: StoreLimits,
+        folder: StateFolder | None,
+        destination: str | None = None,
     ) -> None:
-        self._database = database
-        self._clock = clock
+        super().__init__(database, clock)
         self._limits = limits
         self._folder = folder
         self._leases = outbox.Leases()
-        self._destination = self._choose_destination(destination)
+        with database.transaction() as connection:
+            self._destination = outbox.choose_destination(connection, destination)
+            (unknown,) = connection.execute("SELECT unknown_files FROM state").fetchone()
+        self.unknown_files = UnknownFiles(unknown)
+        """Where `source` begins files that have no checkpoint, at this start. Holds until the first `record`, which
+        must carry the checkpoints of all files present at this start if it is not `FROM_BEGINNING`."""
 
     @classmethod
     def open(
@@ -49,49 +66,77 @@ class Store:
         limits: StoreLimits | None = None,
         factory: type[sqlite3.Connection] = sqlite3.Connection,
     ) -> "Store":
-        """Become the one writer of a state folder, which is made if it is not there."""
+        """Become the one writer of a state folder (0700, its files 0600), which is made if it is not there.
+
+        An older schema is migrated after a backup. A damaged state is set aside as `state.db.damaged-<UTC time>`, and
+        what is sound of it is carried over; an incident in `status` then says what will be read again.
+
+        Args:
+            state_dir: The folder; belongs to one writer at a time.
+            destination: Name of where events go. What was acknowledged by one is not known to another.
+            clock: Wall clock.
+            limits: Caps and retention.
+            factory: Class of the connections, for tests.
+
+        Raises:
+            StoreLocked: Another process writes to it; the text has its pid.
+            StoreTooNew: A newer version wrote it; nothing was touched.
+            StoreUnavailable: The disk refuses.
+        """
         folder = StateFolder(state_dir)
         folder.create()
         folder.lock()
         try:
-            folder.create_file(folder.database)
-            database = Database(folder.database, factory=factory, on_damage=folder.mark_suspect)
-            with database.alone() as connection:
-                migrate(connection)
-            return cls(
-                database, destination=destination, clock=clock, limits=limits or StoreLimits(), folder=folder
-            )
+            database = open_database(folder, Opening(factory, clock.now()))
         except BaseException:
             folder.unlock()
             raise
+        try:
+            store = cls(
+                database, clock=clock, limits=limits or StoreLimits(), folder=folder, destination=destination
+            )
+            erasure.finish(database, folder)
+        except BaseException:
+            database.close()
+            folder.unlock()
+            raise
+        return store
 
     @classmethod
-    def in_memory(cls, *, destination: str = "stdout", clock: Clock, limits: StoreLimits | None = None) -> "Store":
-        """The same code on a store that is gone with the process: for `preview`."""
+    def open_beside(cls, state_dir: Path, *, clock: Clock, limits: StoreLimits | None = None) -> "Store":
+        """Change the state while its writer may be running: for `dead-letters`, `resend`, `forget`, `prime`.
+
+        Must not lease: that is for the one that has the lock.
+
+        Raises:
+            StoreError: See `open_existing`.
+        """
+        folder, database = open_existing(state_dir, read_only=False)
+        try:
+            return cls(database, clock=clock, limits=limits or StoreLimits(), folder=folder)
+        except BaseException:
+            database.close()
+            raise
+
+    @classmethod
+    def in_memory(
+        cls, *, destination: str = "stdout", clock: Clock, limits: StoreLimits | None = None
+    ) -> "Store":
+        """The same code on a state that is gone with the process: for `preview`."""
         database = Database(None)
         with database.alone() as connection:
             migrate(connection)
-        return cls(database, destination=destination, clock=clock, limits=limits or StoreLimits(), folder=None)
+        return cls(
+            database, clock=clock, limits=limits or StoreLimits(), folder=None, destination=destination
+        )
 
     def close(self) -> None:
         """Close the state and let another process have it. The loops must have stopped."""
-        self._database.close()
+        super().close()
         if self._folder is not None:
             self._folder.unlock()
 
-    def _choose_destination(self, name: str) -> int:
-        with self._database.transaction() as connection:
-            connection.execute("INSERT OR IGNORE INTO destination (name) VALUES (?)", (name,))
-            (number,) = connection.execute("SELECT number FROM destination WHERE name = ?", (name,)).fetchone()
-            connection.execute("UPDATE state SET destination = ?", (number,))
-        return int(number)
-
     # What collect uses
-
-    def checkpoints(self) -> list[Checkpoint]:
-        """Every file known, in the order of their ids."""
-        with self._database.reading() as connection:
-            return read_checkpoints(connection)
 
     def record(
         self,
@@ -102,18 +147,35 @@ class Store:
         tallies: Sequence[Tally] = (),
         incidents: Sequence[Incident] = (),
     ) -> Recorded:
-        """THE one write."""
+        """THE one write: memory is resolved, events enter the outbox in order, checkpoints move. All or nothing.
+
+        An event whose message id was delivered to this destination, is waiting, dead or suppressed, is a repeat.
+
+        Args:
+            checkpoints: Of the files that the outcomes are from, moved to where their lines end.
+            outcomes: Of one line each; the lines of one file in their order. Consumed even if this fails.
+            suppress: Store no event, only its id as suppressed, and no remembered value, no counts. So it is,
+                whatever is given here, from `opt_out` until `opt_in`.
+            tallies: Counts to add, besides those of matches and rejections, which are counted here.
+            incidents: To be kept.
+        """
         with self._database.transaction() as connection:
-            return record(
+            opted_out = connection.execute("SELECT opt_out_since FROM state").fetchone()[0] is not None
+            return recording.record(
                 connection,
                 checkpoints,
                 outcomes,
                 now=self._clock.now(),
                 destination=self._destination,
-                suppress=suppress,
+                suppress=suppress or opted_out,
                 tallies=tallies,
                 incidents=incidents,
             )
+
+    def prime(self, outcomes: Iterable[Outcome]) -> int:
+        """Let outcomes meet memory only: nothing is sent, now or later, by this. How many rows of memory changed."""
+        with self._database.transaction() as connection:
+            return recording.prime(connection, outcomes)
 
     def outbox_full(self) -> bool:
         """Whether reading must pause until something was delivered."""
@@ -122,19 +184,27 @@ class Store:
         return bool(rows >= self._limits.outbox_rows or size >= self._limits.outbox_bytes)
 
     def note(self, incidents: Sequence[Incident]) -> None:
-        """Keep incidents that no transaction of `record` goes with."""
+        """Keep incidents that go with no `record`."""
         with self._database.transaction() as connection:
-            write_incidents(connection, incidents)
+            recording.write_incidents(connection, incidents)
 
     # What deliver uses
 
     def lease(self, max_events: int, max_bytes: int) -> Batch:
-        """The first events in order that nobody holds."""
+        """The first events in order that are not on lease; empty if there are none, or before `retry_at`.
+
+        Args:
+            max_events: At most so many.
+            max_bytes: Of their messages together; one event is given however large it is.
+        """
         with self._database.reading() as connection:
+            (retry_at,) = connection.execute("SELECT retry_at FROM state").fetchone()
+            if retry_at is not None and 0 < retry_at - self._clock.now() <= MAX_RETRY_S:
+                return Batch()
             return outbox.lease(connection, self._leases, max_events=max_events, max_bytes=max_bytes)
 
     def acknowledge(self, batch: Batch) -> None:
-        """The destination has this batch, or part of one."""
+        """The destination has this batch, or this part of one: never send it again. Ends a hold."""
         with self._database.transaction() as connection:
             outbox.acknowledge(
                 connection,
@@ -143,22 +213,34 @@ class Store:
                 destination=self._destination,
                 keep_messages=self._limits.sent_s > 0,
             )
-        self._leases.held.difference_update(stored.sequence for stored in batch.events)
+        self._leases.give_back(batch.events)
 
     def release(self, batch: Batch, retry_at: float | None = None) -> None:
-        """Give a batch, or part of one, back: it is first in order again."""
+        """Give a batch, or part of one, back, so that it is first in order again.
+
+        Args:
+            batch: What was leased.
+            retry_at: Unix seconds before which `lease` gives nothing, after a restart neither; at most an hour away.
+                None: at once.
+        """
         with self._database.transaction() as connection:
             connection.execute("UPDATE state SET retry_at = ?", (retry_at,))
-        self._leases.held.difference_update(stored.sequence for stored in batch.events)
+        self._leases.give_back(batch.events)
 
     def bury(self, event: StoredEvent, *, reason: str, status: int | None = None) -> None:
-        """Make one leased event a dead letter."""
+        """Make one leased event a dead letter.
+
+        Args:
+            event: Of a leased batch.
+            reason: A bounded word; never a value.
+            status: HTTP status of the answer that decided it, if one did.
+        """
         with self._database.transaction() as connection:
             outbox.bury(connection, event, now=self._clock.now(), reason=reason, status=status)
-        self._leases.held.discard(event.sequence)
+        self._leases.give_back((event,))
 
     def hold(self, reason: str, status: int | None = None) -> None:
-        """Note that delivery is held; kept with the time at which the hold began, until `acknowledge` or `resume`."""
+        """Keep that delivery is held, for `status`; the time of the first call stays until `acknowledge` or `resume`."""
         with self._database.transaction() as connection:
             connection.execute(
                 "UPDATE state SET hold_since = coalesce(hold_since, ?), hold_reason = ?, hold_status = ?",
@@ -166,62 +248,75 @@ class Store:
             )
 
     def resume(self) -> None:
-        """Note that delivery is not held any more."""
+        """Delivery is not held any more, nor waiting for a time to try again."""
         with self._database.transaction() as connection:
-            connection.execute("UPDATE state SET hold_since = NULL, hold_reason = NULL, hold_status = NULL")
+            connection.execute(
+                "UPDATE state SET hold_since = NULL, hold_reason = NULL, hold_status = NULL, retry_at = NULL"
+            )
 
     # What operators ask for
 
-    def dead_letters(self) -> list[DeadLetter]:
-        """All of them, in order of sequence."""
-        with self._database.reading() as connection:
-            return list(outbox.dead_letters(connection))
-
     def replay(self, ids: Iterable[str]) -> int:
-        """Dead letters, by message id, back into the outbox; how many."""
+        """Dead letters, by message id, back into the outbox, at their old place in the order; how many."""
         with self._database.transaction() as connection:
             return outbox.replay(connection, ids)
 
     def discard(self, ids: Iterable[str]) -> int:
-        """Give dead letters up, by message id; how many."""
+        """Give dead letters up, by message id: the message goes, the id stays known. How many."""
         with self._database.transaction() as connection:
             return outbox.discard(connection, ids, now=self._clock.now(), destination=self._destination)
 
-    def sent(self, since: float, until: float, event: str | None = None) -> list[SentEvent]:
-        """What was acknowledged from `since` to before `until` (unix seconds)."""
-        with self._database.reading() as connection:
-            return list(outbox.sent(connection, since, until, event))
-
     def resend(self, since: float, until: float, event: str | None = None) -> int:
-        """What was acknowledged in that time back into the outbox, with the same ids; how many."""
+        """What was acknowledged from `since` to before `until` back into the outbox, with the same ids; how many."""
         with self._database.transaction() as connection:
             return outbox.resend(connection, since, until, event)
 
-    def status(self) -> StatusSnapshot:
-        """All of `status`, as one consistent view."""
-        with self._database.reading() as connection:
-            return read_status(connection, now=self._clock.now())
+    def opt_out(self, by: str) -> None:
+        """Nothing is stored from here on, and what was stored is gone when this returns, copies aside included.
 
+        Ids and digests stay. Calling it again keeps the first time and name. The state remembers it: only `opt_in` ends it.
 
-def read_checkpoints(connection: sqlite3.Connection) -> list[Checkpoint]:
-    """Every checkpoint."""
-    found = []
-    for row in connection.execute(
-        "SELECT file_id, path, device, inode, offset, size, identity, lost_bytes, gone_since, seal FROM checkpoint"
-    ):
-        file_id, path, device, inode, offset, size, identity, lost_bytes, gone_since, seal = row
-        checkpoint = Checkpoint(
-            file_id=file_id,
-            path=path_text(path),
-            device=unsigned(device),
-            inode=unsigned(inode),
-            offset=offset,
-            size=size,
-            identity=identity,
-            lost_bytes=lost_bytes,
-            gone_since=gone_since,
-        )
-        if seal != seal_checkpoint(checkpoint):
-            raise StoreBroken("the state is damaged: a checkpoint was altered; start again to set the damaged copy aside")
-        found.append(checkpoint)
-    return found
+        Args:
+            by: Name of the variable, file or key that says so.
+
+        Raises:
+            StoreUnavailable: Not everything could be erased yet; what was stored is unreachable, call it again.
+        """
+        now = self._clock.now()
+        chosen = self.status().opt_out
+        if chosen is None:
+            chosen = OptOut(now, by)
+            if self._folder is not None:
+                append_history(self._folder, chosen, now=now)
+        with self._database.transaction() as connection:
+            erasure.opt_out(connection, chosen, now=now)
+        self._leases.held.clear()
+        erasure.finish(self._database, self._folder)
+
+    def opt_in(self) -> None:
+        """Lift an opt-out: what is read from now on is stored and sent."""
+        if self.status().opt_out is None:
+            return
+        if self._folder is not None:
+            append_history(self._folder, None, now=self._clock.now())
+        with self._database.transaction() as connection:
+            connection.execute("UPDATE state SET opt_out_since = NULL, opt_out_by = NULL")
+
+    def forget(self, identifier: str) -> Erased:
+        """Erase all that is stored about an organization or a user, named by the id that stands in messages.
+
+        Backups and damaged copies go as a whole. Message ids stay, suppressed, so that nothing comes back by reading
+        the logs again.
+
+        Raises:
+            StoreUnavailable: Not everything could be erased yet; it is done at the next `prune` or start.
+        """
+        with self._database.transaction() as connection:
+            erased = erasure.forget(connection, identifier, now=self._clock.now())
+        erasure.finish(self._database, self._folder)
+        return erased
+
+    def prune(self) -> Pruned:
+        """Remove what is older than its limit; meant to be called about once an hour."""
+        erasure.finish(self._database, self._folder)
+        return retention.prune(self._database, self._folder, self._limits, now=self._clock.now())

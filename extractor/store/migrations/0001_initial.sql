@@ -19,7 +19,9 @@ CREATE TABLE state (
     hold_reason TEXT,
     hold_status INTEGER,
     opt_out_since REAL,
-    opt_out_by TEXT
+    opt_out_by TEXT,
+    erasure_due INTEGER NOT NULL DEFAULT 0,
+    ledger_pruned_day INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 INSERT INTO state (one) VALUES (1);
 
