@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import isfinite
 from pathlib import Path
 from typing import Protocol
 
@@ -179,7 +180,9 @@ def without_values(node: Node) -> Node:
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 _BASED = re.compile(r"0o[0-7]{1,18}|0x[0-9a-fA-F]{1,15}")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]{1,40}|[0-9]{1,40}(?:\.[0-9]{0,40})?)(?:[eE][-+]?[0-9]{1,2})?")
+_FLOAT = re.compile(
+    r"(?![-+]?[0-9]+\Z)[-+]?(?:\.[0-9]{1,40}|[0-9]{1,40}(?:\.[0-9]{0,40})?)(?:[eE][-+]?[0-9]{1,3})?"
+)
 _WORDS: dict[str, bool | None] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -197,7 +200,7 @@ def resolve(text: str) -> str | int | float | bool | None:
         return int(text)
     if _BASED.fullmatch(text):
         return int(text[2:], 8 if text[1] == "o" else 16)
-    return float(text) if _FLOAT.fullmatch(text) else text
+    return number if _FLOAT.fullmatch(text) and isfinite(number := float(text)) else text
 
 
 class _Parser(Protocol):
@@ -300,9 +303,13 @@ class _Builder:
     def _scalar(self, event: yaml.ScalarEvent, place: Place) -> Scalar:
         text: str = event.value
         if _SURROGATE.search(text):
-            message = "half of a surrogate pair is no character"
-            hint = r"write the character itself, or \U and its eight digits"
-            self._refuse(event, Code.CHARACTER, message, hint)
+            # JSON spells a character beyond U+FFFF as two escapes, which YAML does not put together.
+            try:
+                text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
+            except UnicodeDecodeError:
+                message = "half of a surrogate pair is no character"
+                hint = r"write the character itself, or \U and its eight digits"
+                self._refuse(event, Code.CHARACTER, message, hint)
         is_plain = bool(event.implicit[0])
         return Scalar(resolve(text) if is_plain else text, place, text, is_plain)
 
