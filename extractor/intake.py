@@ -13,6 +13,7 @@ from fnmatch import fnmatchcase
 from extractor.decode.assemble import Assembler, Logical
 from extractor.decode.cut import cut
 from extractor.decode.envelope import Broken, Envelope, detect, unwrap
+from extractor.decode.record import decode_json
 from extractor.ruleset.evaluate import Origin, evaluate
 from extractor.ruleset.event import TimeSource
 from extractor.ruleset.outcome import Outcome
@@ -84,17 +85,21 @@ class Intake:
         self._envelopes: dict[str, Envelope] = {}
         self._lineages: dict[str, _Lineage] = {}
 
-    def take(self, chunk: Chunk, now: float) -> Taken:
+    def take(self, chunk: Chunk, now: float, *, torn_stays: bool = False) -> Taken:
         """Evaluate the lines of a chunk.
 
         Args:
             chunk: Its data may be reused as soon as this returns.
             now: Unix seconds: the time of lines that are read live and carry none.
+            torn_stays: The chunk's file may still grow: an unterminated last line counts only if it is a whole JSON
+                object, which nothing could be added to; else the checkpoint stays before it.
         """
         time_source = TimeSource.READ if chunk.live else TimeSource.MODIFIED
         origin = Origin(path=chunk.path, time=now if chunk.live else chunk.modified, time_source=time_source)
         wrapping = self._wrappings[chunk.source]
-        data = bytes(chunk.data)
+        data, end = bytes(chunk.data), chunk.end
+        if torn_stays and chunk.final and (torn := _torn(data)):
+            data, end = data[:-torn], end - torn
         envelope = self._envelope(chunk, data, wrapping)
         lineage = self._lineage(chunk.lineage)
         assembler = lineage.assembler
@@ -109,7 +114,7 @@ class Intake:
             for logical in assembler.feed(piece, line.start, line.end, chunk.file_id):
                 self._give(logical, origin, wrapping, outcomes, counts)
         counts[Reason.TOO_LONG] += assembler.too_long - too_long
-        return Taken(outcomes=outcomes, counts=+counts, settled=lineage.settle(chunk.file_id, chunk.end))
+        return Taken(outcomes=outcomes, counts=+counts, settled=lineage.settle(chunk.file_id, end))
 
     def end(self, lineage: str, origin: Origin, source: int) -> Taken:
         """What is unfinished in a lineage that nothing more will come for; each line once."""
@@ -121,6 +126,10 @@ class Intake:
         for logical in known.assembler.flush():
             self._give(logical, origin, self._wrappings[source], outcomes, counts)
         return Taken(outcomes=outcomes, counts=counts, settled=known.waiting)
+
+    def rewind(self) -> None:
+        """Everything is read again from the checkpoints: forget what is unfinished."""
+        self._lineages.clear()
 
     def forget(self, file_ids: Sequence[str]) -> None:
         """Files that will not come again: what was kept for them goes."""
@@ -174,3 +183,10 @@ class _Lineage:
         reached = {**self.waiting, file_id: end}
         self.waiting = {waiting: to for waiting, to in reached.items() if waiting in pending}
         return {waiting: pending.get(waiting, to) for waiting, to in reached.items()}
+
+
+def _torn(data: bytes) -> int:
+    """Bytes of a last line that is neither terminated nor whole."""
+    start = data.rfind(b"\n") + 1
+    tail = data[start:]
+    return len(tail) if tail and isinstance(decode_json(tail), Reason) else 0

@@ -1,0 +1,281 @@
+"""The collect loop: look, read, evaluate, record. Where a line's way ends in one transaction.
+
+Nothing here is kept that the store does not have: whatever moment the process dies at, the next start reads again
+from the checkpoints, and what was recorded already has the same message ids.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from extractor.checkpoint import Checkpoint
+from extractor.intake import Intake, Taken
+from extractor.ruleset.evaluate import Origin
+from extractor.ruleset.event import TimeSource
+from extractor.ruleset.outcome import Outcome
+from extractor.source.chunk import Chunk, Looked
+from extractor.source.chunk import Incident as SourceIncident
+from extractor.store import Incident, Recorded, StoreUnavailable, Tally
+from extractor.telemetry import IncidentKind, Reason
+
+READ_BUDGET_BYTES = 64 * 1024 * 1024
+"""Bytes read between two looks: at memory speed some 20 ms, so a big file delays no discovery."""
+
+MAX_OUTCOMES = 4000
+"""Outcomes of one transaction: past that a commit's fsync is a small part of its cost, and memory stays bounded."""
+
+LINES = "lines"  # tally: lines that gave nothing, by reason
+READ_BYTES = "read_bytes"  # tally: bytes read
+
+
+class Clock(Protocol):
+    """Time, injected."""
+
+    def now(self) -> float:
+        """Unix seconds."""
+
+
+class Follower(Protocol):
+    """What of `source` the loop needs; see there."""
+
+    def look(self, changed: Collection[str] | None = None, *, settle: bool = False) -> Looked:
+        """One stat pass."""
+
+    def read(self, budget_bytes: int) -> Iterator[Chunk]:
+        """Chunks, fair over files."""
+
+    def drain(self, *, final: bool = True) -> Iterator[Chunk]:
+        """Chunks of every file to its end, one file after the other."""
+
+    def checkpoint(self, file_id: str, offset: int) -> Checkpoint:
+        """What to record when everything before `offset` is."""
+
+    def recorded(self, checkpoint: Checkpoint) -> None:
+        """The transaction committed."""
+
+    def rewind(self) -> None:
+        """It did not: what was read and not recorded will be read again."""
+
+
+class RecordStore(Protocol):
+    """What of the store the loop needs. Each call is one transaction and may raise `StoreUnavailable`."""
+
+    def record(
+        self,
+        checkpoints: Iterable[Checkpoint],
+        outcomes: Iterable[Outcome],
+        *,
+        suppress: bool = False,
+        tallies: Sequence[Tally] = (),
+        incidents: Sequence[Incident] = (),
+    ) -> Recorded:
+        """THE one write."""
+
+    def outbox_full(self) -> bool:
+        """Whether reading must pause."""
+
+
+class ProgressKind(StrEnum):
+    """How far one step came. Stable strings: log field and metric label."""
+
+    READ = "read"  # something was read; step again
+    IDLE = "idle"  # every file is read to its end
+    FULL = "outbox_full"  # reading pauses until something was delivered; nothing is shed
+    STORE_UNAVAILABLE = "store_unavailable"  # the disk refuses; nothing was recorded, all will be read again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """What one step did.
+
+    Attributes:
+        kind: How far it came.
+        read_bytes: Bytes read and recorded.
+        events: Events that entered the outbox.
+        suppressed: Events that an opt-out kept from being stored.
+        incidents: What an operator must know of.
+        unread_bytes: What is left to read, as far as the last look tells.
+    """
+
+    kind: ProgressKind
+    read_bytes: int = 0
+    events: int = 0
+    suppressed: int = 0
+    incidents: tuple[Incident, ...] = ()
+    unread_bytes: int = 0
+
+
+@dataclass(slots=True)
+class _Pending:
+    """What was read since the last transaction."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    counts: Counter[Reason] = field(default_factory=Counter)
+    settled: dict[str, int] = field(default_factory=dict)
+    read_bytes: int = 0
+
+    def add(self, taken: Taken, read_bytes: int) -> None:
+        self.outcomes.extend(taken.outcomes)
+        self.counts.update(taken.counts)
+        self.settled.update(taken.settled)
+        self.read_bytes += read_bytes
+
+    def tallies(self) -> list[Tally]:
+        tallies = [Tally(LINES, count, label=reason.value) for reason, count in self.counts.items()]
+        return [*tallies, Tally(READ_BYTES, self.read_bytes)] if self.read_bytes else tallies
+
+
+class Collector:
+    """The loop's state: what was read and is not recorded yet. One thread."""
+
+    def __init__(
+        self,
+        follower: Follower,
+        intake: Intake,
+        store: RecordStore,
+        *,
+        clock: Clock,
+        opted_out: Callable[[], bool] = lambda: False,
+        budget_bytes: int = READ_BUDGET_BYTES,
+    ) -> None:
+        """Make a loop; nothing is read yet.
+
+        Args:
+            follower: Gives chunks.
+            intake: Makes outcomes of them.
+            store: Takes them.
+            clock: Time.
+            opted_out: Asked for each transaction: if so, nothing is stored but what makes sure that it never will be.
+            budget_bytes: How much is read between two looks.
+        """
+        self._follower = follower
+        self._intake = intake
+        self._store = store
+        self._clock = clock
+        self._opted_out = opted_out
+        self._budget_bytes = budget_bytes
+        self._lineages: dict[str, tuple[str, int, str]] = {}
+        self._looked: Looked | None = None
+
+    def step(self, changed: Collection[str] | None = None) -> Progress:
+        """Look once, read what the budget allows, record it.
+
+        Args:
+            changed: Paths that a notification named; None for a look at everything.
+        """
+        looked = self._looked or self._follower.look(changed)
+        return self._advance(looked, lambda: self._follower.read(self._budget_bytes))
+
+    def drain(self) -> Progress:
+        """Read every file to its end, one after the other: `--once`. Stops early where the outbox is full."""
+        looked = self._looked or self._follower.look(settle=True)
+        return self._advance(looked, self._follower.drain, at_the_end=True)
+
+    def _advance(
+        self, looked: Looked, chunks: Callable[[], Iterator[Chunk]], *, at_the_end: bool = False
+    ) -> Progress:
+        # Until its transaction has committed, what a look found is kept: a full disk must not eat an incident.
+        self._looked = looked
+        incidents = tuple(self._incidents(looked))
+        tally = _Sum()
+        try:
+            self._record_look(looked, incidents, tally)
+            self._looked = None
+            if self._store.outbox_full() or not self._read(chunks(), tally, at_the_end=at_the_end):
+                return tally.progress(ProgressKind.FULL, incidents, looked.unread_bytes)
+        except StoreUnavailable:
+            self._follower.rewind()
+            self._intake.rewind()
+            return tally.progress(ProgressKind.STORE_UNAVAILABLE, incidents, looked.unread_bytes)
+        kind = ProgressKind.READ if tally.read_bytes else ProgressKind.IDLE
+        return tally.progress(kind, incidents, max(looked.unread_bytes - tally.read_bytes, 0))
+
+    def _record_look(self, looked: Looked, incidents: tuple[Incident, ...], tally: "_Sum") -> None:
+        pending = _Pending()
+        for file_id in looked.ended:
+            self._end(file_id, pending)
+        self._intake.forget(looked.forgotten)
+        checkpoints = {checkpoint.file_id: checkpoint for checkpoint in looked.checkpoints}
+        if checkpoints or incidents or pending.outcomes or pending.settled:
+            self._record(pending, tally, incidents=incidents, more=list(checkpoints.values()))
+
+    def _end(self, file_id: str, pending: _Pending) -> None:
+        known = self._lineages.pop(file_id, None)
+        if known is None or any(lineage == known[0] for lineage, _, _ in self._lineages.values()):
+            return  # a rotated sibling goes on where this file ended
+        lineage, source, path = known
+        origin = Origin(path=path, time=self._clock.now(), time_source=TimeSource.READ)
+        pending.add(self._intake.end(lineage, origin, source), 0)
+
+    def _read(self, chunks: Iterator[Chunk], tally: "_Sum", *, at_the_end: bool) -> bool:
+        """Whether all chunks were read; else the outbox is full."""
+        pending = _Pending()
+        for chunk in chunks:
+            self._lineages[chunk.file_id] = (chunk.lineage, chunk.source, chunk.path)
+            taken = self._intake.take(chunk, self._clock.now(), torn_stays=at_the_end)
+            pending.add(taken, len(chunk.data) + chunk.skipped)
+            if len(pending.outcomes) >= MAX_OUTCOMES:
+                self._record(pending, tally)
+                pending = _Pending()
+                if self._store.outbox_full():
+                    self._follower.rewind()
+                    return False
+        if pending.settled:
+            self._record(pending, tally)
+        return True
+
+    def _record(
+        self,
+        pending: _Pending,
+        tally: "_Sum",
+        *,
+        incidents: Sequence[Incident] = (),
+        more: Sequence[Checkpoint] = (),
+    ) -> None:
+        checkpoints = [*more, *(self._follower.checkpoint(file_id, offset) for file_id, offset in pending.settled.items())]
+        recorded = self._store.record(
+            checkpoints,
+            pending.outcomes,
+            suppress=self._opted_out(),
+            tallies=pending.tallies(),
+            incidents=incidents,
+        )
+        for checkpoint in checkpoints:
+            self._follower.recorded(checkpoint)
+        tally.add(pending, recorded)
+
+    def _incidents(self, looked: Looked) -> Iterator[Incident]:
+        now = self._clock.now()
+        for incident in looked.incidents:
+            yield _stored(incident, now)
+
+
+@dataclass(slots=True)
+class _Sum:
+    """What a step did so far."""
+
+    read_bytes: int = 0
+    events: int = 0
+    suppressed: int = 0
+
+    def add(self, pending: _Pending, recorded: Recorded) -> None:
+        self.read_bytes += pending.read_bytes
+        self.events += len(recorded.events)
+        self.suppressed += recorded.suppressed
+
+    def progress(self, kind: ProgressKind, incidents: tuple[Incident, ...], unread_bytes: int) -> Progress:
+        return Progress(
+            kind=kind,
+            read_bytes=self.read_bytes,
+            events=self.events,
+            suppressed=self.suppressed,
+            incidents=incidents,
+            unread_bytes=unread_bytes,
+        )
+
+
+def _stored(incident: SourceIncident, now: float) -> Incident:
+    lost = incident.size if incident.kind is IncidentKind.LOST else 0
+    return Incident(kind=incident.kind.value, at=now, path=incident.path, lost_bytes=lost, detail=f"at byte {incident.offset}")
