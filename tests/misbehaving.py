@@ -158,6 +158,8 @@ class MisbehavingServer:
                 data = data[: len(head) // 2]
             case Cut.IN_BODY:
                 data = data[: len(head) + len(answer.body) // 2]
+            case Cut.AFTER | None:
+                pass
         if answer.drip_s is None:
             connection.sendall(data)
         else:

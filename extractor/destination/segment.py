@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
-from urllib.parse import urlsplit
 
 import requests
 from requests.auth import AuthBase
@@ -232,8 +231,8 @@ class _Authorization(AuthBase):
 
 def _place(host: str) -> str:
     """The host as a name: without scheme, and without what could be a password in it."""
-    parts = urlsplit(host)
-    return (parts.netloc.rpartition("@")[2] + parts.path).rstrip("/")
+    authority, slash, path = host.rpartition("://")[2].partition("/")
+    return (authority.rpartition("@")[2] + slash + path).rstrip("/")
 
 
 def _read(response: requests.Response) -> tuple[bytes, bool]:

@@ -73,15 +73,36 @@ class _TimedReader(io.RawIOBase):
         super().close()
 
 
+class _WholeLines(io.BufferedReader):
+    """Lines of a head that ends where it says so.
+
+    `http.client` takes the end of the connection for the end of the head: half an answer that begins with
+    `HTTP/1.1 200` would be an acknowledgement.
+    """
+
+    in_head = False
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        line = super().readline(size)
+        if self.in_head and not line.endswith(b"\n") and len(line) != size:
+            raise ConnectionResetError(errno.ECONNRESET, "the answer breaks off in its head")
+        return line
+
+
 class _TimedResponse(HTTPResponse):
-    """An answer whose timeout counts for all of it, head and body together."""
+    """An answer whose timeout counts for all of it, head and body together, and whose head is whole."""
 
     def __init__(
         self, sock: socket.socket, debuglevel: int = 0, method: str | None = None, url: str | None = None
     ) -> None:
         super().__init__(sock, debuglevel, method, url)
         self.fp.close()
-        self.fp = io.BufferedReader(_TimedReader(sock))
+        self.fp = self._lines = _WholeLines(_TimedReader(sock))
+
+    def begin(self) -> None:
+        self._lines.in_head = True
+        super().begin()
+        self._lines.in_head = False
 
 
 class _Wire:

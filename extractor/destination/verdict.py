@@ -56,6 +56,7 @@ class DeliveryReason(StrEnum):
     WEB_PAGE = "web_page"
     BODY_SAYS_NO = "body_says_no"
     BODY_TOO_LONG = "body_too_long"
+    BODY_BROKEN = "body_broken"
     # No answer, or none that can be trusted.
     NETWORK = "network"
     PROXY = "proxy"
@@ -139,6 +140,7 @@ TABLE: tuple[Row, ...] = (
 BODY_DOUBTS: tuple[Row, ...] = (
     Row("2xx, a web page", _HOLD, _R.WEB_PAGE, "a captive portal or a wrong host answered"),
     Row("2xx, JSON with `success` or `ok` false", _HOLD, _R.BODY_SAYS_NO, "some servers refuse with a 200"),
+    Row("2xx, a JSON object that breaks off", _HOLD, _R.BODY_BROKEN, "what is missing could say no"),
     Row("2xx, longer than 64 KiB", _HOLD, _R.BODY_TOO_LONG, "no acknowledgement looks like this"),
 )
 """What makes a 2xx no acknowledgement."""
@@ -204,8 +206,8 @@ def _doubt(headers: Mapping[str, str], body: bytes, *, cut: bool) -> DeliveryRea
     try:
         answer = orjson.loads(text)
     except orjson.JSONDecodeError:
-        # `OK`, or nothing: RudderStack and 204 say it so.
-        return None
+        # `OK`, or nothing: RudderStack and 204 say it so. An object that ends too early is no such word.
+        return DeliveryReason.BODY_BROKEN if text.startswith(b"{") else None
     if isinstance(answer, dict) and (answer.get("success") is False or answer.get("ok") is False):
         return DeliveryReason.BODY_SAYS_NO
     return None
