@@ -53,6 +53,7 @@ class IncidentKind(StrEnum):
     UNREADABLE = "unreadable"  # there, but cannot be opened or read for now; nothing is lost yet
     TOO_LONG = "too_long"  # a line of more than `max_line_bytes` was skipped
     HOLE = "hole"  # NUL bytes, which no line starts with, were skipped
+    BROKEN = "broken"  # a compressed file is cut short or broken; what comes before the break was read
     STATE_DAMAGED = "state_damaged"  # our own state was damaged and set aside; the text says what is read again
 
 

@@ -1,1 +1,44 @@
-"""Files to chunks of whole lines: find files, know them again, follow them through everything that happens to them."""
+"""Files to chunks of whole lines: find files, know them again, follow them through everything that happens to them.
+
+What the collecting loop needs:
+
+- `SourceSpec`, `Where`, `StartAt`, `Limits`: what to follow, made from the config.
+- `Follower(sources, checkpoints, clock, limits=, first_start=)`
+    - `look(changed=None, settle=False) -> Looked`: one stat pass (of some paths only, when a notification named
+      them). Record `Looked.checkpoints` and drop the rows of `Looked.forgotten` in one transaction; log and count
+      `Looked.incidents`; a line of a file in `Looked.ended` that is unfinished will stay so.
+    - `read(budget_bytes) -> Iterator[Chunk]`: fair over files, for the daemon; look again when it ends.
+    - `drain(final=True) -> Iterator[Chunk]`: each file to its end in the configured order, for `--once`, after
+      `look(settle=True)`.
+    - `checkpoint(file_id, offset) -> Checkpoint`: the row for "everything before `offset` is recorded".
+    - `recorded(checkpoint)`: after the commit. `rewind()`: after a commit that failed.
+    - `folders()`: what is worth watching. `open_handles()`. `close()`.
+- `Chunk`: `data` is a view of a reused buffer, valid until the next chunk.
+- `WholeFile(path)` (`chunks(start=0)`, `size`, `position`, `incidents`), `read_whole(path)`, `oldest_first(paths)`:
+  whole files, plain or compressed, for preview and backfill. `UnknownCompressionError` where it cannot.
+
+May import the leaves `checkpoint` and `telemetry` of this package, nothing else.
+"""
+
+from extractor.source.chunk import Chunk, Incident, Looked
+from extractor.source.follow import Follower
+from extractor.source.handle import UnknownCompressionError
+from extractor.source.names import oldest_first
+from extractor.source.spec import Clock, Limits, SourceSpec, StartAt, Where
+from extractor.source.whole import WholeFile, read_whole
+
+__all__ = [
+    "Chunk",
+    "Clock",
+    "Follower",
+    "Incident",
+    "Limits",
+    "Looked",
+    "SourceSpec",
+    "StartAt",
+    "UnknownCompressionError",
+    "Where",
+    "WholeFile",
+    "oldest_first",
+    "read_whole",
+]

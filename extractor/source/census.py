@@ -1,0 +1,558 @@
+"""One look: which files are there, which of them are known, and what became of those that are not there."""
+
+import os
+from collections.abc import Collection, Iterable, Iterator, Sequence
+
+from extractor.checkpoint import Checkpoint
+from extractor.source.chunk import Incident
+from extractor.source.discover import Discovery, Found
+from extractor.source.followed import Followed, Key, State
+from extractor.source.handle import open_handle
+from extractor.source.handles import Handles
+from extractor.source.identity import HEAD, Verdict, hash_window, head_places
+from extractor.source.names import age_key, is_compressed, is_sibling, lineage_of
+from extractor.source.spec import Clock, Limits, SourceSpec, StartAt
+from extractor.telemetry import IncidentKind
+
+_RACY_NS = 100_000_000
+"""As for folders (`discover`): stamps this fresh can hide another change."""
+_ORPHAN_SETTLES = 12
+"""A renamed file without a successor at its live path is given so many times `settle_s` before it counts as ended."""
+
+
+class Census:
+    """Knows every file, and holds each against what a stat pass finds.
+
+    The rules, in order: an open handle or an unchanged (device, inode, size, stamps) is the same file; a known
+    (device, inode) is the same file if its bytes agree, cut if they agree as far as they go, and else a new file,
+    the known one having vanished; a file that is not known continues a vanished one whose bytes it has, waits
+    while it may be a copy in the making of one that lives, and is new else.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[SourceSpec],
+        checkpoints: Iterable[Checkpoint],
+        clock: Clock,
+        limits: Limits,
+        *,
+        first_start: bool,
+    ) -> None:
+        self._sources = {source.index: source for source in sources}
+        self._clock = clock
+        self._limits = limits
+        self._first_look = True
+        self._first_start = first_start
+        self._started = clock.now()
+        self.discovery = Discovery(sources)
+        self.handles = Handles(limits.max_open)
+        self.files: dict[str, Followed] = {}
+        self._present: dict[Key, Followed] = {}
+        self._by_path: dict[str, Followed] = {}
+        self._landmarks: dict[tuple[int, bytes], dict[str, Followed]] = {}
+        self._landmark_of: dict[str, tuple[int, bytes]] = {}
+        self._gone: dict[str, Followed] = {}
+        self._unresolved: dict[str, Followed] = {}
+        self._leaving: dict[str, Followed] = {}
+        self._waiting: dict[Key, tuple[int, float]] = {}
+        self._unopened: dict[str, int] = {}
+        self._unreadable: set[str] = set()
+        self._most = 0
+        self.ready: dict[str, Followed] = {}
+        self.changed: dict[str, Followed] = {}
+        self.incidents: list[Incident] = []
+        self.ended: list[str] = []
+        self.forgotten: list[str] = []
+        for checkpoint in checkpoints:
+            self._restore(checkpoint)
+
+    def look(self, *, settle: bool = False) -> None:
+        """One whole pass."""
+        now_ns = int(self._clock.now() * 1e9)
+        fresh: list[Found] = []
+        met: set[Key] = set()
+        self._by_path = {}
+        for found in self._one_path_each(self.discovery.find(now_ns)):
+            met.add(found.key)
+            file = self._present.get(found.key)
+            if file is None or not self._meet(file, found.path, found.stat):
+                fresh.append(found)
+        for file in [file for key, file in self._present.items() if key not in met]:
+            self._miss(file)
+        self._note_unreadable()
+        self._forget_unopened(fresh)
+        self._admit(fresh, settle=settle)
+        self._search_siblings()
+        self._resolve(settle=settle)
+        self._end(settle=settle)
+        self._forget()
+        self._first_look = False
+
+    def glance(self, paths: Collection[str]) -> bool:
+        """Stat only these paths. False if that is not enough: something else than growth happened there."""
+        for path in paths:
+            file = self._by_path.get(path)
+            if file is None:
+                if self.discovery.wants(path) is not None:
+                    return False
+                continue
+            try:
+                found = os.stat(path)
+            except OSError:
+                return False
+            if (found.st_dev, found.st_ino) != file.key or not self._meet(file, path, found):
+                return False
+        return True
+
+    # -- restored and found -------------------------------------------------------------------------------------
+
+    def _restore(self, checkpoint: Checkpoint) -> None:
+        file = Followed.restored(checkpoint, -1, (0, 0), self._clock.monotonic())
+        rank = self.discovery.wants(file.lineage) or self.discovery.wants(file.path)
+        if rank is None:
+            return  # no source wants it any more: its row stays as it is, and it is not touched
+        file.rank, file.source = rank, rank[0]
+        self.files[file.file_id] = file
+        self._index(file)
+        if file.state is State.GONE:
+            self._gone[file.file_id] = file
+        elif file.key in self._present:
+            self._vanish(
+                file, IncidentKind.VANISHED
+            )  # two rows, one inode: its bytes will tell which is which
+        else:
+            self._present[file.key] = file
+
+    def _one_path_each(self, all_found: Iterable[Found]) -> Iterator[Found]:
+        """One path for each file: links lead to one file; the path it is known under stays, else the first."""
+        by_key: dict[Key, Found] = {}
+        for found in all_found:
+            known = self._present.get(found.key)
+            if found.key not in by_key or (known is not None and known.path == found.path):
+                by_key[found.key] = found
+        yield from by_key.values()
+
+    def _meet(self, file: Followed, path: str, found: os.stat_result) -> bool:
+        """A known (device, inode) is there. False if it turns out to be another file."""
+        if file.path != path:
+            file.path = path
+            self.changed[file.file_id] = file
+            if file.renamed:
+                self._leaving[file.file_id] = file
+            else:
+                self._leaving.pop(file.file_id, None)
+                file.ended = False
+        file.state = State.PRESENT
+        self._by_path[path] = file
+        stamps = (found.st_mtime_ns, found.st_ctime_ns)
+        if file.checked and not file.racy and found.st_size == file.size and stamps == file.stamps:
+            return True
+        return self._examine(file)
+
+    def _examine(self, file: Followed) -> bool:
+        """Hold a file's bytes against its identity. False if it is another file now: the known one has vanished."""
+        try:
+            if not self.handles.open(file):
+                return True  # replaced since the stat: the next look will see
+            assert file.handle is not None
+            found = file.handle.stat()
+            verdict, resume = self._verdict(file, found.st_size)
+        except OSError:
+            file.checked = False
+            self._cannot_read(file.path)
+            return True
+        self._unreadable.discard(file.path)
+        if verdict is Verdict.REWRITTEN or (verdict is Verdict.CUT and self._copied_away(file)):
+            self._vanish(file, IncidentKind.TRUNCATED)
+            return False
+        if verdict is Verdict.CUT or found.st_size < file.size:
+            self._cut(file, found.st_size, resume if verdict is Verdict.CUT else file.offset)
+        stamps = (found.st_mtime_ns, found.st_ctime_ns)
+        if (found.st_size, stamps) != (file.size, file.stamps):
+            if file.stamps != (0, 0):
+                file.changed_at = self._clock.monotonic()
+                file.ended = False
+            file.size, file.stamps = found.st_size, stamps
+        file.racy = found.st_ctime_ns > self._clock.now() * 1e9 - _RACY_NS
+        file.checked = True
+        if file.learn_head():
+            self._index(file)
+        if file.unread and file.size != file.incomplete_at:
+            self.ready[file.file_id] = file
+        return True
+
+    def _verdict(self, file: Followed, size: int) -> tuple[Verdict, int]:
+        if (
+            file.checked
+            and size >= max(file.size, file.offset)
+            and file.identity.still_there(file.read_at, file.offset)
+        ):
+            return Verdict.SAME, 0
+        compared = file.identity.compare(file.read_at, size, file.offset)
+        return compared.verdict, compared.resume
+
+    def _cut(self, file: Followed, size: int, resume: int) -> None:
+        """The end was cut off, what is left is as it was. Bytes that were seen there and not read are lost."""
+        lost = max(0, file.size - max(size, file.offset))
+        if lost:
+            self._lose(file, IncidentKind.LOST, lost)
+        if resume < file.offset:
+            file.offset = resume
+            file.recorded = min(file.recorded, resume)
+            file.skipping = None
+        file.incomplete_at = -1
+        self.changed[file.file_id] = file
+
+    def _copied_away(self, file: Followed) -> bool:
+        """Whether a sibling holds all that was read of a file that is shorter now: it was emptied, not cut."""
+        return any(self._continues(file, path) for path, _ in self._siblings(file) if not is_compressed(path))
+
+    # -- gone ---------------------------------------------------------------------------------------------------
+
+    def _miss(self, file: Followed) -> None:
+        """No wanted path leads to a file that was there: find out where it is."""
+        if file.handle is not None:
+            try:
+                found = file.handle.stat()
+                path = file.path if self._leads_to(file.path, file.key) else file.handle.path()
+            except OSError:
+                return
+            if path is not None:
+                if not self._meet(file, path, found):
+                    self._vanished_here(file)
+                return
+            file.state = State.ADRIFT
+            self._leaving[file.file_id] = file
+            if not self._examine(file):
+                return
+            self.let_go(file)
+            return
+        try:
+            found = os.stat(file.path)
+        except (FileNotFoundError, NotADirectoryError):
+            self._vanish(file, IncidentKind.VANISHED)
+            return
+        except OSError:
+            self._cannot_read(file.path)
+            return
+        if (found.st_dev, found.st_ino) != file.key:
+            self._vanish(file, IncidentKind.VANISHED)
+        elif not self._meet(file, file.path, found):
+            self._vanished_here(file)
+
+    def _vanished_here(self, file: Followed) -> None:
+        """A file was rewritten at a path that no source wants: what stands there now is not ours to follow."""
+
+    def let_go(self, file: Followed) -> None:
+        """Close a file that only our handle leads to, once all of it is recorded."""
+        if file.state is State.ADRIFT and file.drained and file.handle is not None:
+            if file.handle.size() > file.size:
+                return  # it was written to again: the next look will see
+            self.handles.close(file)
+            self._lay_away(file)
+
+    def _vanish(self, file: Followed, kind: IncidentKind) -> None:
+        """Nothing leads to these bytes any more. They may still be found elsewhere."""
+        self.handles.close(file)
+        was_live = not file.renamed
+        self._lay_away(file)
+        if file.unread or was_live or kind is IncidentKind.TRUNCATED:
+            file.unresolved, file.unresolved_at = kind, self._clock.monotonic()
+            self._unresolved[file.file_id] = file
+
+    def _lay_away(self, file: Followed) -> None:
+        file.state = State.GONE
+        file.gone_since = self._clock.now()
+        if self._present.get(file.key) is file:
+            del self._present[file.key]
+        self.ready.pop(file.file_id, None)
+        self._gone[file.file_id] = file
+        self._leaving[file.file_id] = file
+        self.changed[file.file_id] = file
+
+    def _resolve(self, *, settle: bool) -> None:
+        """Say what was lost with the files that were not found again in time."""
+        now = self._clock.monotonic()
+        for file in list(self._unresolved.values()):
+            if settle or now - file.unresolved_at >= self._limits.settle_s:
+                del self._unresolved[file.file_id]
+                assert file.unresolved is not None
+                self._lose(file, file.unresolved, file.unread)
+                file.unresolved = None
+
+    def _lose(self, file: Followed, kind: IncidentKind, size: int) -> None:
+        file.lost_bytes += size
+        self.changed[file.file_id] = file
+        self.incidents.append(
+            Incident(kind=kind, path=file.path, file_id=file.file_id, offset=file.offset, size=size)
+        )
+
+    # -- new, or found again ------------------------------------------------------------------------------------
+
+    def _admit(self, fresh: list[Found], *, settle: bool) -> None:
+        """Take in the files that are not known: as the continuation of a vanished one, or as new ones."""
+        fresh.sort(key=lambda found: (lineage_of(found.path), age_key(os.path.basename(found.path))))
+        waiting: dict[Key, tuple[int, float]] = {}
+        for found in fresh:
+            file = self._opened(found)
+            if file is None:
+                continue
+            if (gone := self._vanished_one(file)) is not None:
+                self._continue(gone, file)
+            elif not settle and (since := self._copy_since(file)) is not None:
+                waiting[file.key] = since
+                self.handles.close(file)
+            else:
+                self._add(file)
+        self._waiting = waiting
+
+    def _opened(self, found: Found) -> Followed | None:
+        lineage = lineage_of(found.path)
+        if self.discovery.wants(lineage) is None:
+            lineage = found.path
+        file = Followed(
+            path=found.path,
+            lineage=lineage,
+            key=found.key,
+            source=found.source,
+            rank=min(found.rank, self.discovery.wants(lineage) or found.rank),
+            changed_at=self._clock.monotonic(),
+        )
+        try:
+            if not self.handles.open(file):
+                return None
+            assert file.handle is not None
+            status = file.handle.stat()
+            file.size, file.stamps = status.st_size, (status.st_mtime_ns, status.st_ctime_ns)
+            file.learn_head()
+        except FileNotFoundError:
+            self.incidents.append(
+                Incident(kind=IncidentKind.UNOPENED, path=found.path, size=found.stat.st_size)
+            )
+            return None
+        except OSError:
+            self.handles.close(file)
+            self._unopened[found.path] = found.stat.st_size
+            self._cannot_read(found.path)
+            return None
+        self._unopened.pop(found.path, None)
+        self._unreadable.discard(found.path)
+        file.checked = True
+        return file
+
+    def _add(self, file: Followed) -> None:
+        if self._first_look or file.stamps[0] < self._started * 1e9:
+            file.live_from = file.size
+        if self._first_look and self._first_start and self._sources[file.source].start_at is StartAt.END:
+            self._start_at_end(file)
+        self._take(file)
+
+    def _take(self, file: Followed) -> None:
+        self.files[file.file_id] = file
+        self._present[file.key] = file
+        self._by_path[file.path] = file
+        self._index(file)
+        self.changed[file.file_id] = file
+        if file.renamed:
+            self._leaving[file.file_id] = file
+        if file.unread:
+            self.ready[file.file_id] = file
+
+    def _start_at_end(self, file: Followed) -> None:
+        """After the last newline: a line that is still being written at the very first start is a new one."""
+        reach = min(file.size, self._limits.max_line_bytes)
+        tail = file.read_at(file.size - reach, reach)
+        file.offset = file.recorded = (
+            file.size - reach + tail.rfind(b"\n") + 1 if b"\n" in tail else file.size
+        )
+        window = file.read_at(max(0, file.offset - 1024), min(1024, file.offset))
+        file.identity = file.identity.with_places([(file.offset, hash_window(window))])
+
+    def _vanished_one(self, file: Followed) -> Followed | None:
+        """The vanished file, if any, whose bytes these are. The one of which most was read, if several."""
+        best: Followed | None = None
+        for gone in self._alike(file):
+            if (
+                gone.state is not State.GONE
+                or file.size < gone.offset
+                or (best and gone.offset < best.offset)
+            ):
+                continue
+            compared = gone.identity.compare(file.read_at, file.size, gone.offset)
+            if compared.verdict is Verdict.SAME and compared.proven:
+                best = gone
+        return best
+
+    def _copy_since(self, file: Followed) -> tuple[int, float] | None:
+        """Since when this may be a copy in the making of a file that lives, or None. Given `settle_s` to show."""
+        name = os.path.basename(file.path)
+        for present in self._alike(file):
+            if present.state is State.GONE or not is_sibling(name, os.path.basename(present.path)):
+                continue
+            compared = present.identity.compare(file.read_at, file.size, min(present.offset, file.size))
+            if compared.verdict is not Verdict.SAME or not compared.proven or file.size > present.size:
+                continue
+            now = self._clock.monotonic()
+            size, since = self._waiting.get(file.key, (-1, now))
+            if size != file.size:
+                since = now
+            return (file.size, since) if now - since < self._limits.settle_s else None
+        return None
+
+    def _continue(self, gone: Followed, file: Followed) -> None:
+        """The vanished file goes on here: it was moved, copied and emptied, or restored."""
+        self.handles.hand_over(file, gone)
+        if gone.unresolved is IncidentKind.TRUNCATED or gone.size > file.size:
+            kind = gone.unresolved or IncidentKind.LOST
+            self._lose(gone, kind, max(0, gone.size - max(file.size, gone.offset)))
+        self._unresolved.pop(gone.file_id, None)
+        self._gone.pop(gone.file_id, None)
+        gone.unresolved = None
+        gone.state, gone.gone_since, gone.ended = State.PRESENT, None, False
+        gone.path, gone.key, gone.size, gone.stamps = file.path, file.key, file.size, file.stamps
+        gone.checked, gone.racy, gone.incomplete_at = True, True, -1
+        gone.changed_at = self._clock.monotonic()
+        if not gone.renamed:
+            self._leaving.pop(gone.file_id, None)
+        self._take(gone)
+
+    # -- siblings -----------------------------------------------------------------------------------------------
+
+    def _search_siblings(self) -> None:
+        """Look for vanished files beside where they were: under names that no source wants."""
+        for gone in list(self._unresolved.values()):
+            for path, status in self._siblings(gone):
+                if is_compressed(path) or not self._continues(gone, path):
+                    continue
+                file = self._opened(Found(path, status, gone.source, gone.rank))
+                if file is not None:
+                    self._continue(gone, file)
+                    break
+
+    def _siblings(self, file: Followed) -> Iterator[tuple[str, os.stat_result]]:
+        """Files beside a vanished one that have its inode, or a name like a rotated copy's, and are not known."""
+        live = os.path.basename(file.lineage)
+        for folder in {os.path.dirname(file.path), os.path.dirname(os.path.realpath(file.path))}:
+            try:
+                with os.scandir(folder) as entries:
+                    near = [e for e in entries if e.inode() == file.key[1] or is_sibling(e.name, live)]
+                    for entry in near:
+                        status = entry.stat()
+                        if entry.is_file() and (status.st_dev, status.st_ino) not in self._present:
+                            yield entry.path, status
+            except OSError:
+                continue  # the folder went too, or a file in it: nothing to be found there now
+
+    def _continues(self, gone: Followed, path: str) -> bool:
+        """Whether the file at a path has all the bytes that were read of a vanished one."""
+        try:
+            handle = open_handle(path)
+        except OSError:
+            return False
+        try:
+            size = handle.size()
+            compared = gone.identity.compare(handle.read_at, size, gone.offset)
+        except OSError:
+            return False
+        finally:
+            handle.close()
+        return compared.verdict is Verdict.SAME and compared.proven and size >= gone.offset
+
+    # -- bookkeeping --------------------------------------------------------------------------------------------
+
+    def read_on(self, file: Followed) -> None:
+        """A file was read on: even a tiny one has a place now by which it can be found again."""
+        if file.file_id not in self._landmark_of:
+            self._index(file)
+
+    def _index(self, file: Followed) -> None:
+        landmark = file.identity.landmark()
+        before = self._landmark_of.get(file.file_id)
+        if landmark == before:
+            return
+        if before is not None:
+            self._unindex(file)
+        if landmark is not None:
+            self._landmark_of[file.file_id] = landmark
+            self._landmarks.setdefault(landmark, {})[file.file_id] = file
+
+    def _unindex(self, file: Followed) -> None:
+        landmark = self._landmark_of.pop(file.file_id, None)
+        if landmark is not None:
+            alike = self._landmarks[landmark]
+            del alike[file.file_id]
+            if not alike:
+                del self._landmarks[landmark]
+
+    def _alike(self, file: Followed) -> list[Followed]:
+        """Known files whose landmark a file has."""
+        tiny = range(1, HEAD[0]) if any(place < HEAD[0] for place, _ in self._landmarks) else ()
+        marks = head_places(file.read_at, (*tiny, *HEAD))
+        return [known for mark in marks for known in self._landmarks.get(mark, {}).values()]
+
+    def _cannot_read(self, path: str) -> None:
+        if path not in self._unreadable:
+            self._unreadable.add(path)
+            self.incidents.append(Incident(kind=IncidentKind.UNREADABLE, path=path))
+
+    def _note_unreadable(self) -> None:
+        for path in self.discovery.unreadable:
+            self._cannot_read(path)
+
+    def _forget_unopened(self, fresh: Collection[Found]) -> None:
+        """A file that could never be opened and is no longer there is reported with the size it was seen with."""
+        there = {found.path for found in fresh}
+        for path, size in list(self._unopened.items()):
+            if path not in there and path not in self._by_path:
+                del self._unopened[path]
+                self._unreadable.discard(path)
+                self.incidents.append(Incident(kind=IncidentKind.UNOPENED, path=path, size=size))
+
+    @staticmethod
+    def _leads_to(path: str, key: Key) -> bool:
+        try:
+            found = os.stat(path)
+        except OSError:
+            return False
+        return (found.st_dev, found.st_ino) == key
+
+    def _end(self, *, settle: bool) -> None:
+        """Report the files of which nothing more will come; give their unterminated last lines to be read."""
+        for file in list(self._leaving.values()):
+            if not self.has_ended(file, settle=settle):
+                continue
+            if file.state is not State.GONE and file.unread:
+                self.ready[file.file_id] = file
+            elif not file.ended:
+                file.ended = True
+                self.ended.append(file.file_id)
+            if file.state is State.GONE and file.ended:
+                del self._leaving[file.file_id]
+
+    def has_ended(self, file: Followed, *, settle: bool = False) -> bool:
+        """Whether nothing will be added to a file: no path leads to it, or it was renamed away and is quiet."""
+        if file.state is not State.PRESENT:
+            return file.state is State.ADRIFT or file.unresolved is None
+        if not file.renamed:
+            return False
+        successor = self._by_path.get(file.lineage)
+        patience = self._limits.settle_s * (1 if successor not in (None, file) else _ORPHAN_SETTLES)
+        return settle or self._clock.monotonic() - file.changed_at >= patience
+
+    def _forget(self) -> None:
+        """Prune the rows of files that are gone for too long, or of too many."""
+        self._most = max(self._most, len(self._present))
+        too_many = len(self._gone) - max(self._limits.min_gone, 2 * self._most)
+        before = self._clock.now() - self._limits.forget_after_s
+        for file in list(self._gone.values()):
+            assert file.gone_since is not None
+            if too_many <= 0 and file.gone_since > before:
+                break
+            if file.unresolved is None:
+                too_many -= 1
+                del self._gone[file.file_id]
+                del self.files[file.file_id]
+                self._leaving.pop(file.file_id, None)
+                self._unindex(file)
+                self.changed.pop(file.file_id, None)
+                self.forgotten.append(file.file_id)

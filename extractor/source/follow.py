@@ -1,0 +1,194 @@
+"""Follow files: look what is there, read what is new, say how far. The one door of this package for the loop."""
+
+import os
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Self
+
+from extractor.checkpoint import Checkpoint
+from extractor.source.census import Census
+from extractor.source.chunk import Chunk, Looked
+from extractor.source.followed import Followed, State
+from extractor.source.names import age_key
+from extractor.source.reader import Reader
+from extractor.source.spec import DEFAULT_LIMITS, Clock, Limits, SourceSpec
+
+
+class Follower:
+    """Makes the configured paths look like files that only grow, whatever happens to them.
+
+    Not thread-safe: one thread looks, reads and records. The order of calls is free, but nothing is read of a
+    file before a look has met it.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[SourceSpec],
+        checkpoints: Iterable[Checkpoint],
+        clock: Clock,
+        *,
+        limits: Limits = DEFAULT_LIMITS,
+        first_start: bool | None = None,
+    ) -> None:
+        """Start from what is recorded; touches no file yet.
+
+        Args:
+            sources: What to follow.
+            checkpoints: All rows of the store, those of files that are gone too.
+            clock: Wall clock for what is kept, monotonic clock for patience.
+            limits: Bounds.
+            first_start: Whether nothing was ever recorded, by which `start_at: end` goes. None: whether
+                `checkpoints` is empty (wrong only where an earlier start met no file at all).
+        """
+        rows = tuple(checkpoints)
+        first = not rows if first_start is None else first_start
+        self._census = Census(sources, rows, clock, limits, first_start=first)
+        self._reader = Reader(limits)
+        self._turn_bytes = limits.turn_bytes
+        self._served: tuple[object, ...] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def look(self, changed: Collection[str] | None = None, *, settle: bool = False) -> Looked:
+        """Stat what is there.
+
+        Args:
+            changed: Paths that a notification named: only these are stat'ed if it was growth. None: everything.
+            settle: Judge at once what is else given `settle_s` to change (copies in the making, rotated files with
+                an unterminated last line, files that may be found again): for `--once` and for the last look.
+        """
+        census = self._census
+        if changed is None or not census.glance(changed):
+            census.look(settle=settle)
+        rows = tuple(file.checkpoint(file.recorded) for file in census.changed.values())
+        looked = Looked(
+            checkpoints=rows,
+            incidents=tuple(census.incidents),
+            ended=tuple(census.ended),
+            forgotten=tuple(census.forgotten),
+            pending=len(census.ready),
+            unread_bytes=sum(file.unread for file in census.ready.values()),
+        )
+        census.changed.clear()
+        census.incidents.clear()
+        census.ended.clear()
+        census.forgotten.clear()
+        return looked
+
+    def read(self, budget_bytes: int) -> Iterator[Chunk]:
+        """What is new in all files, fairly: each gives at most `turn_bytes`, in the configured order.
+
+        Files of one lineage are read oldest first: a younger one waits until nothing complete is left in the older.
+        Ends when the budget is spent or nothing is left; the next call goes on with the file after the last one.
+        """
+        spent = 0
+        progress = True
+        while progress and spent < budget_bytes:
+            progress = False
+            for file in self._turns():
+                taken = 0
+                for chunk in self._chunks(file, final=self._census.has_ended(file)):
+                    taken += chunk.end - chunk.start + chunk.skipped
+                    progress = True
+                    yield chunk
+                    if taken >= self._turn_bytes or spent + taken >= budget_bytes:
+                        break
+                spent += taken
+                self._served = self._order(file)
+                if spent >= budget_bytes:
+                    return
+            self._served = None
+
+    def drain(self, *, final: bool = True) -> Iterator[Chunk]:
+        """Every file to its end, one after the other in the configured order, rotated siblings oldest first.
+
+        Args:
+            final: Give unterminated last lines too, as if every file had ended (`--once`).
+        """
+        everything = (
+            self._census.ready
+            if not final
+            else {f.file_id: f for f in self._census.files.values() if f.unread}
+        )
+        for file in sorted(everything.values(), key=self._order):
+            if file.state is not State.GONE:
+                yield from self._chunks(file, final=final or self._census.has_ended(file))
+
+    def checkpoint(self, file_id: str, offset: int) -> Checkpoint:
+        """The row to record when everything before `offset` of a file is recorded.
+
+        `offset` is the `end` of a chunk, or smaller: the first byte of a line that is not finished.
+        """
+        return self._census.files[file_id].checkpoint(offset)
+
+    def recorded(self, checkpoint: Checkpoint) -> None:
+        """The row is committed. Only now may the handle of a file go that was deleted or moved away."""
+        file = self._census.files.get(checkpoint.file_id)
+        if file is not None:
+            file.recorded = min(checkpoint.offset, file.offset)
+            self._census.let_go(file)
+
+    def rewind(self) -> None:
+        """What was read and not recorded will be read again: after a record that failed."""
+        for file in self._census.files.values():
+            if file.recorded != file.offset:
+                file.rewind()
+                if file.state is not State.GONE:
+                    self._census.ready[file.file_id] = file
+
+    def folders(self) -> frozenset[str]:
+        """Folders worth watching: those that the last look listed or looked into."""
+        return frozenset(self._census.discovery.folders)
+
+    def open_handles(self) -> int:
+        """How many files are held open now."""
+        return len(self._census.handles)
+
+    def close(self) -> None:
+        """Close all handles. What was deleted and is not drained is lost with them, as in a crash."""
+        self._census.handles.close_all()
+
+    def _turns(self) -> list[Followed]:
+        """The oldest ready file of each lineage, starting after the one that was served last."""
+        ready = sorted(self._census.ready.values(), key=self._order)
+        first: dict[str, Followed] = {}
+        for file in ready:
+            first.setdefault(file.lineage, file)
+        turns = list(first.values())
+        if self._served is not None:
+            served = self._served
+            after = [file for file in turns if self._order(file) > served]
+            turns = after + [file for file in turns if self._order(file) <= served]
+        return turns
+
+    def _chunks(self, file: Followed, *, final: bool) -> Iterator[Chunk]:
+        census = self._census
+        while file.unread and file.checked:
+            try:
+                if not census.handles.open(file):
+                    break
+                step = self._reader.step(file, final=final)
+            except OSError:
+                file.checked = False
+                break
+            census.incidents.extend(step.incidents)
+            if step.chunk is None:
+                break
+            census.read_on(file)
+            yield step.chunk
+        census.ready.pop(file.file_id, None)
+
+    @staticmethod
+    def _order(file: Followed) -> tuple[object, ...]:
+        at_home = file.state is State.PRESENT and file.path == file.lineage
+        return (
+            file.rank,
+            file.lineage,
+            at_home,
+            age_key(os.path.basename(file.path)),
+            file.stamps[0],
+            file.file_id,
+        )

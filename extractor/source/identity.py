@@ -1,0 +1,204 @@
+"""Knowing a file again by its bytes: hashes of the bytes before some of its places.
+
+A *place* is an offset and a hash of up to `WINDOW` bytes just before it. A file keeps places near its start (even
+a tiny file has some), at the last line ends that were read, and ever sparser ones between. Together they tell
+growth from a rewrite, a cut from a rewrite, and a moved file from a new one. No byte of a line is ever kept.
+
+Pure but for reading through the `Read` function it is given.
+"""
+
+import struct
+from bisect import bisect_right
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from enum import Enum
+from hashlib import blake2b
+
+WINDOW = 1024
+"""Bytes hashed before a place: at least one ordinary log line, so that equal windows mean equal lines."""
+HEAD = (16, 64, 256, 1024)
+"""Places that every file long enough has: what a tiny or a just restarted file is known by."""
+DENSE = 12
+"""The last line ends of what was read are all places: the last lines of a file are what people cut off."""
+MAX_PLACES = 48
+"""Bound of one identity: 48 places of at most 18 bytes keep a row under a kilobyte."""
+_DIGEST = 8
+_VERSION = 1
+_HEADER = struct.Struct(">BQ")
+
+Read = Callable[[int, int], bytes]
+"""`read(offset, size)`: the bytes there now, fewer at the end of the file."""
+
+
+class Verdict(Enum):
+    """What a comparison with the bytes that are there now says."""
+
+    SAME = "same"  # all places that can be seen are as they were
+    CUT = "cut"  # shorter than what was read, and what is left is as it was
+    REWRITTEN = "rewritten"  # these are other bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """The verdict and its evidence.
+
+    Attributes:
+        verdict: See `Verdict`.
+        resume: The last line end that was read and up to which the bytes were found as they were; 0: none.
+        proven: Whether at least one place was seen to be as it was.
+    """
+
+    verdict: Verdict
+    resume: int = 0
+    proven: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """What is known of one file's bytes, and what else must survive a restart.
+
+    Attributes:
+        places: Offset and hash, ascending.
+        skipping: Where the line started that is too long and is being skipped, or None.
+        lineage: The path under which the file is or was live.
+    """
+
+    places: tuple[tuple[int, bytes], ...] = ()
+    skipping: int | None = None
+    lineage: str = ""
+
+    def with_places(self, places: Iterable[tuple[int, bytes]]) -> "Identity":
+        """With more places, thinned to the bound."""
+        merged = dict(self.places)
+        merged.update(places)
+        return replace(self, places=_thinned(sorted(merged.items())))
+
+    def compare(self, read: Read, size: int, offset: int) -> Compared:
+        """Hold the places against the bytes of a file of `size` bytes of which `offset` were read.
+
+        Places beyond `offset` count too: they are bytes that were there. Windows in which NULs stand now say
+        nothing: a hole is not a rewrite (the lines that it ate are counted where the hole is met). Where no
+        place can be seen, a file is `SAME` only if nothing of it was read.
+        """
+        proven = unclear = False
+        resume = 0
+        for place, digest in reversed(self.places):
+            if place > size:
+                continue
+            window = read(max(0, place - WINDOW), min(WINDOW, place))
+            if hash_window(window) == digest:
+                proven = True
+                if place <= offset and window.endswith(b"\n"):
+                    resume = max(resume, place)
+            elif b"\0" in window:
+                unclear = True
+            else:
+                return Compared(Verdict.REWRITTEN)
+        if size < offset:
+            return Compared(Verdict.CUT if proven else Verdict.REWRITTEN, resume, proven)
+        same = proven or unclear or offset == 0
+        return Compared(Verdict.SAME if same else Verdict.REWRITTEN, resume, proven)
+
+    def still_there(self, read: Read, offset: int) -> bool:
+        """The same question in one read, for a file that did not shrink: is the last place at `offset` as it was?
+
+        What a place says about the bytes before it is enough to notice every rewrite that put other lines there.
+        """
+        index = bisect_right(self.places, max(offset, HEAD[-1]), key=_offset_of) - 1
+        if index < 0:
+            return True
+        place, digest = self.places[index]
+        window = read(max(0, place - WINDOW), min(WINDOW, place))
+        return hash_window(window) == digest or (len(window) == min(WINDOW, place) and b"\0" in window)
+
+    def landmark(self) -> tuple[int, bytes] | None:
+        """The place by which a file is looked up among others: its largest head place, else its first."""
+        heads = [place for place in self.places if place[0] in HEAD]
+        return heads[-1] if heads else next(iter(self.places), None)
+
+    def pack(self) -> bytes:
+        """A compact encoding for the checkpoint."""
+        lineage = self.lineage.encode("utf-8", "surrogateescape")
+        parts = [
+            _HEADER.pack(_VERSION, 0 if self.skipping is None else self.skipping + 1),
+            _varint(len(lineage)),
+            lineage,
+        ]
+        before = 0
+        for place, digest in self.places:
+            parts += (_varint(place - before), digest)
+            before = place
+        return b"".join(parts)
+
+    @classmethod
+    def unpack(cls, packed: bytes) -> "Identity":
+        """The inverse of `pack`. Anything else, an older or damaged encoding, gives an empty identity: reading again."""
+        if len(packed) < _HEADER.size or packed[0] != _VERSION:
+            return cls()
+        _, skipping = _HEADER.unpack_from(packed)
+        try:
+            length, position = _read_varint(packed, _HEADER.size)
+            lineage = packed[position : position + length].decode("utf-8", "surrogateescape")
+            position += length
+            places = []
+            place = 0
+            while position < len(packed):
+                step, position = _read_varint(packed, position)
+                place += step
+                places.append((place, packed[position : position + _DIGEST]))
+                position += _DIGEST
+        except (IndexError, UnicodeDecodeError):
+            return cls()
+        return cls(places=tuple(places), skipping=skipping - 1 if skipping else None, lineage=lineage)
+
+
+def hash_window(window: bytes | memoryview) -> bytes:
+    """The hash of the bytes before a place."""
+    return blake2b(window, digest_size=_DIGEST, person=b"extractor-place").digest()
+
+
+def head_places(read: Read, at: Iterable[int] = HEAD) -> list[tuple[int, bytes]]:
+    """The places near the start of a file, as far as it has so many bytes."""
+    head = read(0, HEAD[-1])
+    return [(place, hash_window(head[:place])) for place in at if place <= len(head)]
+
+
+def _offset_of(place: tuple[int, bytes]) -> int:
+    return place[0]
+
+
+def _thinned(places: list[tuple[int, bytes]]) -> tuple[tuple[int, bytes], ...]:
+    """Keep the head, the last `DENSE`, and between them the ones whose loss would leave the widest gaps.
+
+    A gap weighs more the nearer it is to the end: cuts and rewrites are looked for there.
+    """
+    end = places[-1][0] if places else 0
+    while len(places) > MAX_PLACES:
+        first = bisect_right(places, HEAD[-1], key=_offset_of)
+        middle = range(max(first, 1), len(places) - DENSE)
+        if not middle:
+            del places[first]
+            continue
+        drop = min(middle, key=lambda i: (places[i + 1][0] - places[i - 1][0]) / (end - places[i][0] + 1))
+        del places[drop]
+    return tuple(places)
+
+
+def _varint(number: int) -> bytes:
+    encoded = bytearray()
+    while number > 0x7F:
+        encoded.append(number & 0x7F | 0x80)
+        number >>= 7
+    encoded.append(number)
+    return bytes(encoded)
+
+
+def _read_varint(packed: bytes, position: int) -> tuple[int, int]:
+    number = shift = 0
+    while True:
+        byte = packed[position]
+        position += 1
+        number |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            return number, position
