@@ -188,10 +188,13 @@ class _Loader:
         at = (*at, "write_key_file")
         try:
             with Path(self.absolute(shape.write_key_file)).open("rb") as stream:
-                raw = stream.read(MAX_WRITE_KEY_BYTES)
+                raw = stream.read(MAX_WRITE_KEY_BYTES + 1)
         except OSError as error:
             reason = (error.strerror or type(error).__name__).lower()
             self.refuse(at, Code.BAD_WRITE_KEY, f"the write key file cannot be read: {reason}")
+            return Secret("")
+        if len(raw) > MAX_WRITE_KEY_BYTES:
+            self.refuse(at, Code.BAD_WRITE_KEY, "the write key file holds more than a write key")
             return Secret("")
         return self.checked_key(raw.decode("ascii", "replace").strip(), at)
 

@@ -1,7 +1,7 @@
 """A text that is shown to nobody but the one who asks for it by name."""
 
 from hmac import compare_digest
-from typing import NoReturn
+from typing import NoReturn, Self
 
 
 class Secret:
@@ -26,6 +26,12 @@ class Secret:
 
     def __hash__(self) -> int:
         return hash(self._text)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
 
     def __reduce__(self) -> NoReturn:
         message = "a secret is never pickled"
