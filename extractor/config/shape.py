@@ -130,9 +130,11 @@ class ConfigShape(Shape):
     variables: dict[VariableName, str | bool | int | float] = Field(
         default={}, description="values that the packs ask for, such as `hosting_type` and `version`"
     )
-    installation: Annotated[str, Field(min_length=8, max_length=200)] | None = Field(
+    installation: str | None = Field(
         None,
         repr=False,
+        min_length=8,
+        max_length=200,
         description="a random text that keys the message ids: the same on every node of one installation, and never "
         "changed. `extractor init` makes one. Needed for Segment; stdout has a fixed one",
     )

@@ -1,0 +1,180 @@
+"""Renders what the docs say from what the code says: `python docs/render.py`, or `--check` to only compare.
+
+A page keeps its prose; what stands between `<!-- generated: NAME -->` and `<!-- end -->` is rendered here. Schemas
+are rendered whole. A new part is one entry of `PARTS` or `FILES`.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from extractor.config import config_schema
+from extractor.config.quantity import Duration, Size
+from extractor.config.shape import ConfigShape
+from extractor.ruleset.model import PackShape
+
+DOCS = Path(__file__).parent
+GOLDEN = DOCS.parent / "tests" / "golden" / "problems"
+
+
+def render_keys() -> str:
+    """All keys of a config, a table for each mapping."""
+    return "\n".join(_tables(ConfigShape, ""))
+
+
+def _tables(shape: type[BaseModel], prefix: str) -> Iterator[str]:
+    if prefix:
+        yield f"### `{prefix}`\n\n{shape.__doc__}\n"
+    yield "| key | takes | default | what it is for |\n|---|---|---|---|"
+    below: list[tuple[type[BaseModel], str]] = []
+    for name, field in shape.model_fields.items():
+        default = "**needed**" if field.is_required() else _default(field)
+        about = (field.description or "").replace("|", "\\|")
+        yield f"| `{name}` | {_takes(field)} | {default} | {about} |"
+        path = f"{prefix}.{name}".removeprefix(".")
+        below += [(inner, f"{path}[]" if listed else path) for inner, listed in _shapes(field.annotation)]
+    yield ""
+    for inner, path in below:
+        yield from _tables(inner, path)
+
+
+def _default(field: FieldInfo) -> str:
+    value = field.default
+    if isinstance(value, BaseModel):
+        return "see below"
+    if value in (None, (), {}):
+        return "none"
+    return f"`{json.dumps(value) if not isinstance(value, str) else value}`"
+
+
+_BOUNDS = {
+    "gt": "more than {:,}",
+    "ge": "{:,} or more",
+    "le": "at most {:,}",
+    "min_length": "{:,} or more characters",
+}
+
+
+def _takes(field: FieldInfo) -> str:
+    for limit in field.metadata:
+        if isinstance(limit, Duration):
+            return f"duration, {limit.least} to {limit.most}"
+        if isinstance(limit, Size):
+            return f"size, {limit.least} to {limit.most}"
+    *words, last = dict.fromkeys(_words(field.annotation))
+    bounds = [
+        text.format(bound).replace(",", " ")
+        for constraint in field.metadata
+        for name, text in _BOUNDS.items()
+        if (bound := getattr(constraint, name, None)) is not None and (name, bound) != ("min_length", 1)
+    ]
+    return ", ".join([f"{', '.join(words)} or {last}" if words else last, *bounds])
+
+
+_WORDS: Mapping[Any, str] = {str: "text", bool: "true or false", int: "whole number", float: "number"}
+
+
+def _words(annotation: Any) -> Iterator[str]:
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if hasattr(annotation, "__metadata__"):
+        limit = annotation.__metadata__[0]
+        kind = {Duration: "duration", Size: "size"}.get(type(limit))
+        yield from [kind] if kind else _words(inner[0])
+    elif origin is tuple:
+        yield f"list of {' or '.join(f'{word}s' for word in _words(inner[0]))}"
+    elif origin is dict:
+        yield "mapping"
+    elif origin is Literal:
+        yield from (f"`{word}`" for word in inner)
+    elif inner:
+        for branch in inner:
+            if branch is not type(None):
+                yield from _words(branch)
+    else:
+        yield _WORDS.get(annotation, "mapping")
+
+
+def _shapes(annotation: Any) -> Iterator[tuple[type[BaseModel], bool]]:
+    """The mappings that a key can hold, and whether it holds a list of them."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation, False
+        return
+    for inner in get_args(annotation):
+        for shape, listed in _shapes(inner):
+            yield shape, listed or get_origin(annotation) is tuple
+
+
+def render_problems() -> str:
+    """Every golden text, by code: what is wrong, how it looks, what is said."""
+    return "\n".join(_problem(path.read_text(encoding="utf-8")) for path in sorted(GOLDEN.glob("E*.txt")))
+
+
+def _problem(golden: str) -> str:
+    title, *parts = re.split(r"^--- (\w+)\n", golden, flags=re.MULTILINE)
+    sections = dict(zip(parts[::2], parts[1::2], strict=True))
+    said = sections.pop("problems")
+    code = re.search(r": (E\d+) ", said)
+    assert code is not None
+    shown = "".join(
+        f"```{'sh' if kind == 'environment' else 'yaml'}\n{text}```\n\n" for kind, text in sections.items()
+    )
+    return f"### {code[1]}: {title.strip().rstrip('.')}\n\n{shown}```text\n{said}```\n"
+
+
+def render_config_schema() -> str:
+    """For editors."""
+    return json.dumps(config_schema(), indent=2) + "\n"
+
+
+def render_pack_schema() -> str:
+    """For editors."""
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **PackShape.model_json_schema()}
+    return json.dumps({**schema, "title": "a rule pack of extractor"}, indent=2) + "\n"
+
+
+PARTS: Mapping[str, Callable[[], str]] = {
+    "keys": render_keys,
+    "problems": render_problems,
+}
+FILES: Mapping[str, Callable[[], str]] = {
+    "schema/config.json": render_config_schema,
+    "schema/pack.json": render_pack_schema,
+}
+_PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def rendered() -> Iterator[tuple[Path, str]]:
+    """Every file that is rendered, whole or in part, and how it should read."""
+    for name, render in FILES.items():
+        yield DOCS / name, render()
+    for path in sorted(DOCS.glob("*.md")):
+        text = path.read_text(encoding="utf-8")
+        if _PART.search(text):
+            yield path, _PART.sub(lambda part: f"{part[1]}\n{PARTS[part[2]]()}\n{part[3]}", text)
+
+
+def main() -> int:
+    """Write what differs, or with `--check` name it. Exit code 1: something differed and was only named."""
+    differing = [
+        (path, text)
+        for path, text in rendered()
+        if not path.exists() or path.read_text(encoding="utf-8") != text
+    ]
+    for path, text in differing:
+        print(path.relative_to(DOCS.parent))
+        if "--check" not in sys.argv[1:]:
+            path.write_text(text, encoding="utf-8")
+    if differing and "--check" in sys.argv[1:]:
+        print("differ from what the code says; render them with: python docs/render.py")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
