@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 from extractor.decode.errors import Fault, ParseError
 
 MAX_DEPTH: Final = 64
-"""Arrays and hashes inside each other; ActiveJob's arguments in the captured logs go three deep."""
+"""Arrays and hashes inside each other, not counting an empty one; ActiveJob's arguments in the captured logs go three deep."""
 
 MAX_DIGITS: Final = 600
 """Digits of an integer; a longer one is `Opaque`. CPython promises to convert 640 whatever its settings."""
@@ -86,7 +86,7 @@ _END_OF_VALUE = r"(?=, |[\]}]|\Z)"
 _END_OF_KEY = r"(?= ?=>)"
 _GLOBAL_ID = r'\#<GlobalID:0x[0-9a-f]++ @uri=\#<URI::GID (?P<gid>[^\s<>"]++)>'
 
-_GID_PARTS: Final = re.compile(r"gid://([^/?#]+)/([^/?#]+)/([^/?#]+)(?:[?#].*)?", re.DOTALL)
+_GID_PARTS: Final = re.compile(r"gid://([^/?#\s]+)/([^/?#\s]+)/([^/?#\s]+)(?:[?#].*)?", re.DOTALL)
 
 _WORDS: Final[dict[str, bool | float | None]] = {
     "nil": None,
@@ -102,6 +102,7 @@ _WORDS: Final[dict[str, bool | float | None]] = {
 # ---- the short way ----
 
 # A key, a scalar, all that closes behind it, and the comma: one match for most entries of a hash.
+# The last group takes all the rest, so that what is not plain is met once.
 _PLAIN: Final = re.compile(
     r"""
     (?: ([A-Za-z_][0-9A-Za-z_]*+):[ ] | :([A-Za-z_][0-9A-Za-z_]*+)=> )?+
@@ -109,7 +110,7 @@ _PLAIN: Final = re.compile(
           | (nil|true|false|\[\]|\{\}|-?[0-9]{1,18}(?:\.[0-9]{1,18})?) )
         ([\]}]*+) (?: ,[ ](?!\Z) | \Z )
       | ([\[{]) )
-    | (.)
+    | (.++)
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -177,13 +178,13 @@ _KEY: Final = re.compile(
 _GLOBAL_ID_OBJECT: Final = re.compile(_GLOBAL_ID)
 # What ActiveSupport prints with commas inside: `1 year, 2 months, and 3 days` and `Sun, 22 Nov 2026`.
 _SPAN = r"-?[0-9]{1,18}(?:\.[0-9]{1,18})? (?:second|minute|hour|day|week|month|year)s?"
-_DURATION: Final = re.compile(rf"{_SPAN}(?:, {_SPAN}){{0,6}},? and {_SPAN}{_END_OF_VALUE}")
+_DURATION: Final = re.compile(rf"{_SPAN}(?:, {_SPAN}){{0,6}},? and {_SPAN}(?:{_END_OF_VALUE}|{_END_OF_KEY})")
 _DATE_COMMA: Final = re.compile(
     r"(?<=Mon|Tue|Wed|Thu|Fri|Sat|Sun), (?=[0-9]{1,2} (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) )"
 )
 _STEP: Final = re.compile(rf'[^"\\#<>\[\](){{}},= ]++|{_STRING}|\\.|#<| ?=>|, |.', re.DOTALL)
 # After an arrow comes a value; where none can start, `=>` was the end of an object: `#<URI::HTTP http://x/?a=>`.
-_NO_VALUE: Final = re.compile(r", |[>\]}]|\Z")
+_NO_VALUE: Final = re.compile(r", |[>\]}]| ?=>|\Z")
 
 
 class _Reader:
@@ -212,11 +213,12 @@ class _Reader:
             else:
                 self._inside.append(value)
             if isinstance(value, list | dict):
-                if len(self._outside) == MAX_DEPTH:
+                empty = text.startswith(("]", "}"), self._position)
+                if len(self._outside) == MAX_DEPTH and not empty:
                     raise ParseError(self._position, Fault.TOO_DEEP)
                 self._outside.append(self._inside)
                 self._inside = value
-                if not text.startswith(("]", "}"), self._position):
+                if not empty:
                     continue
             self._close()
             if self._position == len(text):
@@ -265,20 +267,18 @@ class _Reader:
         if text.startswith(("[", "{"), start) and not text.startswith("...", start + 1):
             self._position += 1
             return [] if text[start] == "[" else {}
-        if duration := _DURATION.match(text, start):
-            self._position = duration.end()
-        else:
-            self._skip_opaque(key=False)
-            reference = _GLOBAL_ID_OBJECT.match(text, start, self._position)
-            # A GlobalID that was asked for its class before carries more than its URI.
-            if reference and text.startswith(", @", reference.end()):
-                return GlobalID(reference[1])
+        self._skip_opaque(key=False)
+        reference = _GLOBAL_ID_OBJECT.match(text, start, self._position)
+        # A GlobalID that was asked for its class before carries more than its URI.
+        if reference and text.startswith(", @", reference.end()):
+            return GlobalID(reference[1])
         return Opaque(text[start : self._position])
 
     def _skip_opaque(self, *, key: bool) -> None:
         """Move behind something without a literal: to the end of the value, or to the arrow behind a key."""
         text, start = self._text, self._position
-        position, objects, brackets = start, 0, 0
+        duration = _DURATION.match(text, start)
+        position, objects, brackets = duration.end() if duration else start, 0, 0
         while position < len(text):
             step = _STEP.match(text, position)
             token = step[0] if step else ""

@@ -28,7 +28,7 @@ def test_any_bytes_give_a_record_or_a_reason(text: bytes) -> None:
 
 
 @given(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), values), st.booleans())
-def test_what_was_written_comes_back(record: dict[str, object], ascii_only: bool) -> None:  # noqa: FBT001
+def test_what_was_written_comes_back(record: dict[str, object], ascii_only: bool) -> None:
     """Any object survives, whichever way its encoder spells characters, with a mark before and a return behind."""
     text = json.dumps(record, ensure_ascii=ascii_only).encode()
     assert decode_json(text) == record
