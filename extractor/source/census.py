@@ -41,6 +41,7 @@ class Census:
         self._sources = {source.index: source for source in sources}
         self._clock = clock
         self._limits = limits
+        self._grown: dict[str, Followed] = {}
         self._first_look = True
         self._first_start = first_start
         self._started = clock.now()
@@ -65,6 +66,16 @@ class Census:
         self.forgotten: list[str] = []
         for checkpoint in checkpoints:
             self._restore(checkpoint)
+
+    def note_growth(self) -> None:
+        """Get growth that an earlier look saw, and that was not read since, into the rows.
+
+        What was seen must not be forgotten by a crash. Where reading keeps up, that costs no row of its own.
+        """
+        for file in self._grown.values():
+            if file.size > file.recorded_size:
+                self.changed[file.file_id] = file
+        self._grown.clear()
 
     def look(self, *, settle: bool = False) -> None:
         """One whole pass."""
@@ -135,7 +146,7 @@ class Census:
     def _meet(self, file: Followed, path: str, found: os.stat_result) -> bool:
         """A known (device, inode) is there. False if it turns out to be another file."""
         if file.path != path:
-            file.path = path
+            file.path, file.real = path, None
             self.changed[file.file_id] = file
             if file.renamed:
                 self._leaving[file.file_id] = file
@@ -143,7 +154,7 @@ class Census:
                 self._leaving.pop(file.file_id, None)
                 file.ended = False
         file.state = State.PRESENT
-        self._by_path[path] = file
+        self._lead_to(file)
         stamps = (found.st_mtime_ns, found.st_ctime_ns)
         if file.checked and not file.racy and found.st_size == file.size and stamps == file.stamps:
             return True
@@ -173,6 +184,7 @@ class Census:
                 file.changed_at = self._clock.monotonic()
                 file.ended = False
             file.size, file.stamps = found.st_size, stamps
+            self._grown[file.file_id] = file
         file.racy = found.st_ctime_ns > self._clock.now() * 1e9 - _RACY_NS
         file.checked = True
         if file.learn_head():
@@ -350,13 +362,21 @@ class Census:
     def _take(self, file: Followed) -> None:
         self.files[file.file_id] = file
         self._present[file.key] = file
-        self._by_path[file.path] = file
+        self._lead_to(file)
         self._index(file)
         self.changed[file.file_id] = file
         if file.renamed:
             self._leaving[file.file_id] = file
         if file.unread:
             self.ready[file.file_id] = file
+
+    def _lead_to(self, file: Followed) -> None:
+        """Let the file be found by its path and, where that is a link, by the path that notifications name."""
+        self._by_path[file.path] = file
+        if file.real is None:
+            file.real = os.path.realpath(file.path)
+        if file.real != file.path:
+            self._by_path[file.real] = file
 
     def _start_at_end(self, file: Followed) -> None:
         """After the last newline: a line that is still being written at the very first start is a new one."""
@@ -410,6 +430,7 @@ class Census:
         gone.unresolved = None
         gone.state, gone.gone_since, gone.ended = State.PRESENT, None, False
         gone.path, gone.key, gone.size, gone.stamps = file.path, file.key, file.size, file.stamps
+        gone.real = None
         gone.checked, gone.racy, gone.incomplete_at = True, True, -1
         gone.changed_at = self._clock.monotonic()
         if not gone.renamed:

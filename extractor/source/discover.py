@@ -45,6 +45,11 @@ class _Listing:
     links: tuple[str, ...]
 
 
+def is_magic(part: str) -> bool:
+    """Whether a part of a pattern holds a wildcard."""
+    return _MAGIC.search(part) is not None
+
+
 class Discovery:
     """Finds the files of all sources.
 
@@ -107,7 +112,7 @@ class Discovery:
         part, rest = parts[0], parts[1:]
         if part == "**":
             yield from self._expand_deep(folder, rest or ("*",), now_ns, visited)
-        elif not _MAGIC.search(part):
+        elif not is_magic(part):
             path = os.path.join(folder, part)
             if rest:
                 yield from self._expand(path, rest, now_ns, visited)

@@ -34,6 +34,8 @@ class Followed:
         skipping: Where the line started that is too long and is being skipped.
         checked: Whether its bytes were held against its identity since it last changed. Nothing is read before.
         racy: Whether it changed so shortly before the last look that the same stamps can hide another change.
+        recorded_size: The size in the row that was last given out to be recorded.
+        real: The path without links, once it was asked for.
         live_from: Bytes from here on were written after this process first looked.
         incomplete_at: Size at which no complete line stood after `offset`; -1 when that is not known.
         changed_at: Monotonic seconds of the last change that a look saw.
@@ -60,6 +62,8 @@ class Followed:
     handle: Handle | None = None
     checked: bool = False
     racy: bool = True
+    recorded_size: int = 0
+    real: str | None = None
     live_from: int = 0
     incomplete_at: int = -1
     changed_at: float = 0.0
@@ -82,6 +86,7 @@ class Followed:
             offset=checkpoint.offset,
             recorded=checkpoint.offset,
             size=checkpoint.size,
+            recorded_size=checkpoint.size,
             identity=identity,
             skipping=identity.skipping,
             lost_bytes=checkpoint.lost_bytes,
@@ -107,6 +112,7 @@ class Followed:
 
     def checkpoint(self, offset: int) -> Checkpoint:
         """The row for everything before `offset` being recorded."""
+        self.recorded_size = self.size
         skipping = self.skipping if self.skipping is not None and offset > self.skipping else None
         return Checkpoint(
             file_id=self.file_id,

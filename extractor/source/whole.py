@@ -64,6 +64,15 @@ class WholeFile:
         handle = self._handle
         return handle.consumed() if isinstance(handle, InflatedHandle) else min(self._file.offset, self.size)
 
+    @property
+    def key(self) -> tuple[int, int]:
+        """Device and inode."""
+        return self._file.key
+
+    def head(self, size: int) -> bytes:
+        """The first bytes of the uncompressed stream, fewer where it is shorter: to know the file again."""
+        return self._handle.read_at(0, size)
+
     def chunks(self, start: int = 0) -> Iterator[Chunk]:
         """Chunks of whole lines from byte `start` of the uncompressed stream on.
 

@@ -1,0 +1,168 @@
+"""A recorder in the store's place, for tests of following: keeps lines and rows, crashes on demand."""
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from extractor.checkpoint import Checkpoint
+from extractor.source import Follower, Incident, Limits, SourceSpec, StartAt
+from extractor.telemetry import IncidentKind
+
+SMALL = Limits(max_line_bytes=4096, chunk_bytes=8192, turn_bytes=16384)
+"""Bounds at which a few kilobytes already mean several reads."""
+
+
+@dataclass(slots=True)
+class HandClock:
+    """Moves only when a test says so. Starts far ahead of real file times, so that no stamp looks fresh by it."""
+
+    at: float = 4_000_000_000.0
+
+    def now(self) -> float:
+        """Unix seconds."""
+        return self.at
+
+    def monotonic(self) -> float:
+        """The same seconds."""
+        return self.at
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self.at += seconds
+
+
+@dataclass(slots=True)
+class Recorder:
+    """Follows like the daemon does, with lists in the store's place."""
+
+    folder: Path
+    patterns: tuple[str, ...] = ("*.log*",)
+    limits: Limits = SMALL
+    start_at: StartAt = StartAt.BEGINNING
+    exclude: tuple[str, ...] = ()
+    clock: HandClock = field(default_factory=HandClock)
+    lines: list[bytes] = field(default_factory=list)
+    rows: dict[str, Checkpoint] = field(default_factory=dict)
+    incidents: list[Incident] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)
+    started: bool = False
+    _follower: Follower | None = None
+
+    @property
+    def follower(self) -> Follower:
+        """The running follower; started from the rows when there is none."""
+        if self._follower is None:
+            paths = tuple(
+                pattern if pattern.startswith("/") else f"{self.folder}/{pattern}" for pattern in self.patterns
+            )
+            spec = SourceSpec(index=0, paths=paths, exclude=self.exclude, start_at=self.start_at)
+            self._follower = Follower(
+                [spec], self.rows.values(), self.clock, limits=self.limits, first_start=not self.started
+            )
+        return self._follower
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.crash()
+
+    def look(self, *, settle: bool = False) -> None:
+        """One look, recorded."""
+        looked = self.follower.look(settle=settle)
+        self.started = True
+        self.rows.update((row.file_id, row) for row in looked.checkpoints)
+        for file_id in looked.forgotten:
+            del self.rows[file_id]
+        self.incidents += looked.incidents
+        self.ended += looked.ended
+
+    def read(self, *, chunks: int | None = None, budget_bytes: int = 1 << 30) -> None:
+        """Read and record what is there, or only so many chunks."""
+        for chunk in itertools.islice(self.follower.read(budget_bytes), chunks):
+            self._keep(bytes(chunk.data), chunk.file_id, chunk.end)
+
+    def step(self, *, settle: bool = False) -> list[bytes]:
+        """A look and a read; the lines that were new."""
+        before = len(self.lines)
+        self.look(settle=settle)
+        self.read()
+        return self.lines[before:]
+
+    def finish(self) -> list[bytes]:
+        """As `--once` does: to the end of every file; all that came."""
+        self.look(settle=True)
+        for chunk in self.follower.drain():
+            self._keep(bytes(chunk.data), chunk.file_id, chunk.end)
+        self.look(settle=True)
+        return self.lines
+
+    def crash(self) -> None:
+        """What a kill -9 leaves: the rows."""
+        if self._follower is not None:
+            self._follower.close()
+            self._follower = None
+
+    def lost(self) -> int:
+        """Bytes counted as lost."""
+        losses = {IncidentKind.LOST, IncidentKind.TRUNCATED, IncidentKind.VANISHED, IncidentKind.UNOPENED}
+        return sum(incident.size for incident in self.incidents if incident.kind in losses)
+
+    def kinds(self) -> list[IncidentKind]:
+        """What happened, in order."""
+        return [incident.kind for incident in self.incidents]
+
+    def _keep(self, data: bytes, file_id: str, end: int) -> None:
+        self.lines += [line.lstrip(b"\0") for line in data.split(b"\n") if line.lstrip(b"\0")]
+        row = self.follower.checkpoint(file_id, end)
+        self.rows[file_id] = row
+        self.follower.recorded(row)
+
+
+def numbered(prefix: str, count: int, start: int = 0) -> list[bytes]:
+    """Distinct lines."""
+    return [f'{{"id": "{prefix}-{number:06d}", "filler": "{number * 7919}"}}'.encode() for number in range(start, start + count)]
+
+
+def append(path: Path, lines: list[bytes]) -> None:
+    """Write whole lines, as a logger does: open, append, close."""
+    with path.open("ab") as file:
+        file.write(b"".join(line + b"\n" for line in lines))
+
+
+def overwrite(path: Path, lines: list[bytes]) -> None:
+    """Empty a file in place and write other lines: copytruncate's second half, and what follows."""
+    with path.open("wb") as file:
+        file.write(b"".join(line + b"\n" for line in lines))
+
+
+def fill_until_inode(folder: Path, inode: int, write: Callable[[Path], None], tries: int = 2000) -> Path | None:
+    """Create files until one has the inode; the others are removed. None if the file system does not give it back."""
+    made: list[Path] = []
+    try:
+        for number in range(tries):
+            path = folder / f"candidate-{number}"
+            path.touch()
+            if path.stat().st_ino == inode:
+                write(path)
+                return path
+            made.append(path)
+        return None
+    finally:
+        for path in made:
+            path.unlink()
+
+
+def open_paths() -> Iterator[str]:
+    """Where the handles of this process lead."""
+    for fd in os.listdir("/proc/self/fd"):
+        try:
+            yield os.readlink(f"/proc/self/fd/{fd}")
+        except OSError:
+            continue
