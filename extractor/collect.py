@@ -5,13 +5,13 @@ from the checkpoints, and what was recorded already has the same message ids.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol
 
 from extractor.checkpoint import Checkpoint
-from extractor.intake import Intake, Taken
+from extractor.intake import Intake, Taken, origin_of
 from extractor.ruleset.evaluate import Origin
 from extractor.ruleset.event import TimeSource
 from extractor.ruleset.outcome import Outcome
@@ -108,21 +108,23 @@ class Progress:
 
 
 @dataclass(slots=True)
-class _Pending:
+class Gathered:
     """What was read since the last transaction."""
 
-    outcomes: list[Outcome] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list, repr=False)
     counts: Counter[Reason] = field(default_factory=Counter)
     settled: dict[str, int] = field(default_factory=dict)
     read_bytes: int = 0
 
     def add(self, taken: Taken, read_bytes: int) -> None:
+        """One more chunk."""
         self.outcomes.extend(taken.outcomes)
         self.counts.update(taken.counts)
         self.settled.update(taken.settled)
         self.read_bytes += read_bytes
 
     def tallies(self) -> list[Tally]:
+        """What is counted of it."""
         tallies = [Tally(LINES, count, label=reason.value) for reason, count in self.counts.items()]
         return [*tallies, Tally(READ_BYTES, self.read_bytes)] if self.read_bytes else tallies
 
@@ -139,6 +141,7 @@ class Collector:
         clock: Clock,
         opted_out: Callable[[], bool] = lambda: False,
         budget_bytes: int = READ_BUDGET_BYTES,
+        others: Mapping[str, Checkpoint] | None = None,
     ) -> None:
         """Make a loop; nothing is read yet.
 
@@ -149,6 +152,7 @@ class Collector:
             clock: Time.
             opted_out: Asked for each transaction: if so, nothing is stored but what makes sure that it never will be.
             budget_bytes: How much is read between two looks.
+            others: Rows of files that are not followed, in which a line may have begun that ends in one that is.
         """
         self._follower = follower
         self._intake = intake
@@ -156,6 +160,7 @@ class Collector:
         self._clock = clock
         self._opted_out = opted_out
         self._budget_bytes = budget_bytes
+        self._others = others or {}
         self._lineages: dict[str, tuple[str, int, str]] = {}
         self._looked: Looked | None = None
 
@@ -193,7 +198,7 @@ class Collector:
         return tally.progress(kind, incidents, max(looked.unread_bytes - tally.read_bytes, 0))
 
     def _record_look(self, looked: Looked, incidents: tuple[Incident, ...], tally: "_Sum") -> None:
-        pending = _Pending()
+        pending = Gathered()
         for file_id in looked.ended:
             self._end(file_id, pending)
         self._intake.forget(looked.forgotten)
@@ -201,7 +206,7 @@ class Collector:
         if checkpoints or incidents or pending.outcomes or pending.settled:
             self._record(pending, tally, incidents=incidents, more=list(checkpoints.values()))
 
-    def _end(self, file_id: str, pending: _Pending) -> None:
+    def _end(self, file_id: str, pending: Gathered) -> None:
         known = self._lineages.pop(file_id, None)
         if known is None or any(lineage == known[0] for lineage, _, _ in self._lineages.values()):
             return  # a rotated sibling goes on where this file ended
@@ -211,14 +216,14 @@ class Collector:
 
     def _read(self, chunks: Iterator[Chunk], tally: "_Sum", *, at_the_end: bool) -> bool:
         """Whether all chunks were read; else the outbox is full."""
-        pending = _Pending()
+        pending = Gathered()
         for chunk in chunks:
             self._lineages[chunk.file_id] = (chunk.lineage, chunk.source, chunk.path)
-            taken = self._intake.take(chunk, self._clock.now(), torn_stays=at_the_end)
+            taken = self._intake.take(chunk, origin_of(chunk, self._clock.now()), torn_stays=at_the_end)
             pending.add(taken, len(chunk.data) + chunk.skipped)
             if len(pending.outcomes) >= MAX_OUTCOMES:
                 self._record(pending, tally)
-                pending = _Pending()
+                pending = Gathered()
                 if self._store.outbox_full():
                     self._follower.rewind()
                     return False
@@ -228,13 +233,13 @@ class Collector:
 
     def _record(
         self,
-        pending: _Pending,
+        pending: Gathered,
         tally: "_Sum",
         *,
         incidents: Sequence[Incident] = (),
         more: Sequence[Checkpoint] = (),
     ) -> None:
-        checkpoints = [*more, *(self._follower.checkpoint(file_id, offset) for file_id, offset in pending.settled.items())]
+        checkpoints = [*more, *(self._checkpoint(file_id, offset) for file_id, offset in pending.settled.items())]
         recorded = self._store.record(
             checkpoints,
             pending.outcomes,
@@ -246,10 +251,14 @@ class Collector:
             self._follower.recorded(checkpoint)
         tally.add(pending, recorded)
 
+    def _checkpoint(self, file_id: str, offset: int) -> Checkpoint:
+        other = self._others.get(file_id)
+        return replace(other, offset=offset) if other is not None else self._follower.checkpoint(file_id, offset)
+
     def _incidents(self, looked: Looked) -> Iterator[Incident]:
         now = self._clock.now()
         for incident in looked.incidents:
-            yield _stored(incident, now)
+            yield stored_incident(incident, now)
 
 
 @dataclass(slots=True)
@@ -260,7 +269,7 @@ class _Sum:
     events: int = 0
     suppressed: int = 0
 
-    def add(self, pending: _Pending, recorded: Recorded) -> None:
+    def add(self, pending: Gathered, recorded: Recorded) -> None:
         self.read_bytes += pending.read_bytes
         self.events += len(recorded.events)
         self.suppressed += recorded.suppressed
@@ -276,6 +285,7 @@ class _Sum:
         )
 
 
-def _stored(incident: SourceIncident, now: float) -> Incident:
+def stored_incident(incident: SourceIncident, now: float) -> Incident:
+    """An incident as the store keeps it: with its time, and in words."""
     lost = incident.size if incident.kind is IncidentKind.LOST else 0
     return Incident(kind=incident.kind.value, at=now, path=incident.path, lost_bytes=lost, detail=f"at byte {incident.offset}")

@@ -68,6 +68,13 @@ class Taken:
     settled: dict[str, int] = field(default_factory=dict)
 
 
+def origin_of(chunk: Chunk, now: float) -> Origin:
+    """Lines that were written while we looked are as old as their reading, all others as their file's last change."""
+    if chunk.live:
+        return Origin(path=chunk.path, time=now, time_source=TimeSource.READ)
+    return Origin(path=chunk.path, time=chunk.modified, time_source=TimeSource.MODIFIED)
+
+
 class Intake:
     """Takes chunks of many files in their order; one thread."""
 
@@ -85,17 +92,15 @@ class Intake:
         self._envelopes: dict[str, Envelope] = {}
         self._lineages: dict[str, _Lineage] = {}
 
-    def take(self, chunk: Chunk, now: float, *, torn_stays: bool = False) -> Taken:
+    def take(self, chunk: Chunk, origin: Origin, *, torn_stays: bool = False) -> Taken:
         """Evaluate the lines of a chunk.
 
         Args:
             chunk: Its data may be reused as soon as this returns.
-            now: Unix seconds: the time of lines that are read live and carry none.
+            origin: Its path, and the time of lines that carry none: see `origin_of`.
             torn_stays: The chunk's file may still grow: an unterminated last line counts only if it is a whole JSON
                 object, which nothing could be added to; else the checkpoint stays before it.
         """
-        time_source = TimeSource.READ if chunk.live else TimeSource.MODIFIED
-        origin = Origin(path=chunk.path, time=now if chunk.live else chunk.modified, time_source=time_source)
         wrapping = self._wrappings[chunk.source]
         data, end = bytes(chunk.data), chunk.end
         if torn_stays and chunk.final and (torn := _torn(data)):

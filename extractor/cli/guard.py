@@ -1,0 +1,37 @@
+"""The outermost frame: problems in words, and no line's value in what a broken program prints."""
+
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from extractor.problems import ProblemError
+
+
+def guarded(command: Callable[[], object]) -> None:
+    """Run the command line; leaves the process with its exit code."""
+    try:
+        command()
+    except ProblemError as error:
+        sys.exit(tell_problems(error))
+    except BrokenPipeError:
+        # The reader of a pipe had enough: not a mistake of anybody's. Python must not try to flush into it again.
+        sys.stdout = None  # type: ignore[assignment]
+        sys.exit(0)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        sys.stderr.write(f"extractor: {where}{error.strerror or type(error).__name__}\n")
+        sys.exit(1)
+    except Exception as error:  # noqa: BLE001: types and places only; the text of an exception can hold a value
+        frames = traceback.extract_tb(error.__traceback__)[-8:]
+        places = " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames))
+        sys.stderr.write(f"extractor: internal error: {type(error).__name__} at {places}\n")
+        sys.exit(70)
+
+
+def tell_problems(error: ProblemError) -> int:
+    """Print every problem; the exit code."""
+    sys.stderr.write(f"{error}\n")
+    count = len(error.problems)
+    sys.stderr.write(f"{count} problem{'' if count == 1 else 's'} found\n")
+    return 1

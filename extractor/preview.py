@@ -1,0 +1,41 @@
+"""All that `run --once` would send from an empty state, with nothing written and no network."""
+
+from collections.abc import Iterator, Sequence
+
+from extractor import wiring
+from extractor.backfill import WholeReader, configured_files, given_files
+from extractor.clock import SystemClock
+from extractor.config import Config
+from extractor.intake import Intake, Wrapping
+from extractor.ruleset.event import Event
+from extractor.ruleset.rule import RuleSet
+from extractor.source import StartAt
+from extractor.store import Store
+
+
+def preview(config: Config, rules: RuleSet, paths: Sequence[str] = ()) -> Iterator[Event]:
+    """The events, in the order in which they would be sent.
+
+    Args:
+        config: Says where the files are, unless `paths` are given.
+        rules: Of the same config.
+        paths: Files to read instead, compressed or not; rotated siblings are met oldest first.
+
+    Raises:
+        OSError: A file cannot be read.
+    """
+    clock = SystemClock()
+    sources = wiring.build_sources(config)
+    # The last one is for files that no source of the config would have found.
+    wrappings = (*wiring.build_wrappings(config), Wrapping())
+    intake = Intake(rules, wrappings, max_line_bytes=config.max_line_bytes)
+    store = Store.in_memory(clock=clock)
+    reader = WholeReader(intake, store, clock=clock, limits=wiring.build_limits(config))
+    if paths:
+        files = given_files(paths, sources)
+    else:
+        from_start = [source for source in sources if source.start_at is StartAt.BEGINNING]
+        files = configured_files(from_start, clock.now(), plain=True)
+    for file in files:
+        for recorded, _, _ in reader.read(file, {}, torn_stays=True):
+            yield from recorded.events
