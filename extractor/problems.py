@@ -52,6 +52,8 @@ class ProblemError(Exception):
 
 def did_you_mean(word: str, accepted: Sequence[str]) -> str:
     """A hint for a misspelt word: the nearest accepted one, if any is near, and all accepted ones."""
+    if not accepted:
+        return ""
     near = get_close_matches(word, accepted, n=1, cutoff=0.6)
     choice = f"did you mean {near[0]!r}? " if near else ""
     return f"{choice}accepted: {', '.join(accepted)}".replace("'", '"')

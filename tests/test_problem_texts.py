@@ -1,7 +1,7 @@
 """Golden texts of every problem that a config or a pack can have: `tests/golden/problems/*.txt`.
 
 A file names in its first line what it is about, then what kind of input follows, then the input, then exactly what
-is printed. Kinds are `document`, `config` (its environment stands before it, after `--- environment`), `pack`,
+is printed. Kinds are `document`, `config` (its `environment` and a `pack` that it names may stand before it), `pack`,
 `escaped` (a document's bytes, where not all of them are text) and `large` (repeated until it is too large).
 Run `pytest tests/test_problem_texts.py --rewrite-golden` after a wanted change, and read the difference.
 """
@@ -18,7 +18,9 @@ from extractor.config import load_config
 from extractor.document import load_file
 from extractor.problems import ProblemError
 from extractor.ruleset.codes import Code as RuleCode
+from extractor.ruleset.examples import check_examples
 from extractor.ruleset.load import load_pack
+from extractor.wiring import build_rules
 
 GOLDEN = sorted((Path(__file__).parent / "golden" / "problems").glob("*.txt"))
 KINDS = {"document", "escaped", "large", "config", "pack"}
@@ -32,6 +34,7 @@ class Golden:
     title: str
     kind: str
     environ: dict[str, str]
+    pack: str
     text: str
     expected: str
 
@@ -40,21 +43,24 @@ class Golden:
         """Cut a file; the marks are lines of three dashes and a word, which no input here begins with."""
         title, *parts = re.split(r"^--- (\w+)\n", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
         sections = dict(zip(parts[::2], parts[1::2], strict=True))
-        kind = next(iter(sections.keys() & KINDS))
+        kind = "config" if "config" in sections else next(iter(sections.keys() & KINDS))
+        pack = sections["pack"] if kind == "config" and "pack" in sections else ""
         pairs = (line.partition("=") for line in sections.get("environment", "").splitlines())
         environ = {name: value for name, _, value in pairs}
-        return cls(title, kind, environ, sections[kind], sections.get("problems", ""))
+        return cls(title, kind, environ, pack, sections[kind], sections.get("problems", ""))
 
     def render(self, problems: str) -> str:
         """The file again, with what is printed now."""
         environ = "".join(f"{name}={value}\n" for name, value in self.environ.items())
         head = f"--- environment\n{environ}" if environ else ""
+        head += f"--- pack\n{self.pack}" if self.pack else ""
         return f"{self.title}{head}--- {self.kind}\n{self.text}--- problems\n{problems}"
 
 
 def read_input(golden: Golden, path: Path) -> None:
     """Take the input in by the door that its kind goes through."""
     text = golden.text
+    path.with_name("pack.yaml").write_text(golden.pack, encoding="utf-8")
     match golden.kind:
         case "escaped":
             path.write_bytes(text.encode().decode("unicode_escape").encode("latin-1"))
@@ -64,9 +70,10 @@ def read_input(golden: Golden, path: Path) -> None:
             path.write_text(text, encoding="utf-8")
     match golden.kind:
         case "config":
-            load_config(path, golden.environ)
+            build_rules(load_config(path, golden.environ))
         case "pack":
-            load_pack(load_file(path))
+            if problems := check_examples(load_pack(load_file(path))):
+                raise ProblemError(problems)
         case _:
             load_file(path)
 
