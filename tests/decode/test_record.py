@@ -9,15 +9,12 @@ from hypothesis import strategies as st
 from extractor.decode.record import MAX_DEPTH, decode_json
 from extractor.telemetry import Reason
 
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=10)
+numbers = st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False)
 values = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**63), 2**64 - 1)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(st.characters(exclude_categories=["Cs"])),
-    lambda children: (
-        st.lists(children) | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), children)
-    ),
+    st.none() | st.booleans() | numbers | texts,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
+    max_leaves=8,
 )
 
 
@@ -27,7 +24,7 @@ def test_any_bytes_give_a_record_or_a_reason(text: bytes) -> None:
     assert isinstance(decode_json(text), dict | Reason)
 
 
-@given(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), values), st.booleans())
+@given(st.dictionaries(texts, values, max_size=4), st.booleans())
 def test_what_was_written_comes_back(record: dict[str, object], ascii_only: bool) -> None:
     """Any object survives, whichever way its encoder spells characters, with a mark before and a return behind."""
     text = json.dumps(record, ensure_ascii=ascii_only).encode()
