@@ -129,8 +129,8 @@ class Database:
         """
         with self._writing, self._errors():
             connection = self._connection()
-            connection.execute("BEGIN IMMEDIATE")
             try:
+                connection.execute("BEGIN IMMEDIATE")
                 yield connection
                 connection.execute("COMMIT")
             except BaseException:
@@ -146,8 +146,8 @@ class Database:
             return
         with self._errors():
             connection = self._connection()
-            connection.execute("BEGIN")
             try:
+                connection.execute("BEGIN")
                 yield connection
             finally:
                 self._roll_back(connection)

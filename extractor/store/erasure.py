@@ -13,6 +13,7 @@ from extractor.store.database import Database
 from extractor.store.folder import StateFolder
 from extractor.store.optout import OptOut
 from extractor.store.outbox import recount
+from extractor.store.seal import seal_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def forget(connection: sqlite3.Connection, identifier: str, *, now: float) -> Er
             (spelling.encode("utf-8", "surrogatepass"),),
         )
     memory = connection.execute(
-        "UPDATE memory SET value = NULL WHERE value = ?", (identifier.encode("utf-8", "surrogatepass"),)
+        "UPDATE memory SET value = NULL WHERE value = ?", (seal_value(identifier),)
     ).rowcount
     waiting, dead, kept = (
         connection.execute(f"SELECT count(*) FROM {table} JOIN doomed USING (sequence)").fetchone()[0]  # noqa: S608 - constants

@@ -127,8 +127,9 @@ class StateFolder:
     def move_aside(self, kept: Path) -> None:
         """Give the damaged database, with its log, the name under which it is kept."""
         # The log first: a database without its log still looks damaged, and is looked at again.
-        if self.log.exists():
+        if self.log.exists() and self.log.stat().st_size > 0:
             self.log.rename(f"{kept}-wal")
+        self.log.unlink(missing_ok=True)
         if self.database.exists():
             self.database.rename(kept)
         (self.path / f"{DATABASE}-shm").unlink(missing_ok=True)

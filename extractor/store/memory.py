@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from extractor.ruleset.outcome import Memo, Outcome, Standing
 from extractor.store.errors import StoreBroken
 from extractor.store.lookup import look_up
-from extractor.store.seal import seal_memory
+from extractor.store.seal import seal_memory, seal_value, unseal_value
 
 READ = "SELECT key, standing, digest, reset, value, primed, seal FROM memory WHERE key IN ({keys})"
 WRITE = (
@@ -42,11 +42,11 @@ class TransactionMemory:
     def _fetch(self, keys: set[bytes]) -> None:
         self._memos.update(dict.fromkeys(keys))
         for key, standing, digest, reset, value, primed, seal in look_up(self._connection, READ, list(keys)):
-            if seal != seal_memory(key, standing, digest, reset, primed):
+            text = None if value is None else unseal_value(value)
+            if seal != seal_memory(key, standing, digest, reset, primed) or (value is None) != (text is None):
                 raise StoreBroken(
                     "the state is damaged: a row of memory was altered; start again to set it aside"
                 )
-            text = None if value is None else value.decode("utf-8", "surrogatepass")
             self._memos[key] = Memo(Standing(standing), digest, reset, text)
 
     def read(self, key: bytes) -> Memo | None:
@@ -68,7 +68,7 @@ class TransactionMemory:
             if memo is not None:
                 standing, primed = int(memo.standing), int(self._primed)
                 seal = seal_memory(key, standing, memo.digest, memo.reset, primed)
-                value = None if memo.value is None else memo.value.encode("utf-8", "surrogatepass")
+                value = None if memo.value is None else seal_value(memo.value)
                 rows.append((key, standing, memo.digest, memo.reset, value, primed, seal))
         self._connection.executemany(WRITE, rows)
         return len(rows)

@@ -57,8 +57,8 @@ def migrate(connection: sqlite3.Connection, *, steps: tuple[Migration, ...] | No
     for step in migrations() if steps is None else steps:
         if step.number <= version(connection):
             continue
-        connection.execute("BEGIN IMMEDIATE")
         try:
+            connection.execute("BEGIN IMMEDIATE")
             for statement in step.statements:
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {step.number}")

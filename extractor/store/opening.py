@@ -106,6 +106,9 @@ def _examine_file(folder: StateFolder, opening: Opening) -> None:
     finally:
         with suppress(sqlite3.Error):
             database.close()
+    if folder.is_suspect():
+        # It looks sound, and yet it was met as damaged: written anew, it is sound.
+        raise Damaged("damage was met while it was in use")
 
 
 def _set_aside(folder: StateFolder, opening: Opening, why: str) -> None:

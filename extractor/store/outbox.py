@@ -125,7 +125,7 @@ def acknowledge(
     connection.execute(
         "UPDATE state SET delivered = delivered + ?, retry_at = NULL, hold_since = NULL, hold_reason = NULL,"
         " hold_status = NULL",
-        (len(batch.events),),
+        (len(waiting),),
     )
     return len(waiting)
 

@@ -154,12 +154,14 @@ def suppress_ids(connection: sqlite3.Connection, ids: Iterable[bytes], *, now: f
 def _enqueue(connection: sqlite3.Connection, events: dict[bytes, Event], *, now: float) -> None:
     if not events:
         return
-    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'event'").fetchone()
-    first = (row[0] if row else 0) + 1
+    (last,) = connection.execute(
+        "SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0),"
+        " coalesce((SELECT max(sequence) FROM event), 0))"
+    ).fetchone()
     stored = []
     waiting = []
     total_bytes = 0
-    for sequence, (id_, event) in enumerate(events.items(), first):
+    for sequence, (id_, event) in enumerate(events.items(), last + 1):
         path = path_bytes(event.path)
         source = event.time_source.value
         seal = seal_event(id_, event.name, event.rule, event.message, event.time, source, path, event.offset)

@@ -17,7 +17,7 @@ from extractor.store.checkpoints import COLUMNS, build_checkpoint, write_checkpo
 from extractor.store.errors import StoreBroken
 from extractor.store.memory import WRITE
 from extractor.store.outbox import delete_unreferenced, recount
-from extractor.store.seal import seal_memory
+from extractor.store.seal import seal_memory, unseal_value
 
 _ID_BYTES = 24
 _LAST = 1 << 62  # above any sequence
@@ -79,7 +79,7 @@ def carry_over(source: sqlite3.Connection, target: sqlite3.Connection) -> Salvag
     salvage = Salvage()
     # Bytes: a text that is no UTF-8 any more is one bad row, not the end of the scan.
     source.text_factory = bytes
-    counts = _first(source, _KEPT_COUNTS)
+    counts = _kept_counts(source)
     _carry_state(source, target, salvage)
     _carry_ledger(source, target, salvage, counts)
     _carry_events(source, target, salvage, counts)
@@ -102,6 +102,11 @@ def _first(source: sqlite3.Connection, query: str) -> tuple[Any, ...] | None:
     except sqlite3.Error:
         return None
     return row
+
+
+def _kept_counts(source: sqlite3.Connection) -> tuple[int, ...] | None:
+    counts = _first(source, _KEPT_COUNTS)
+    return counts if counts is not None and all(isinstance(count, int) for count in counts) else None
 
 
 def _text(value: object) -> str:
@@ -139,7 +144,7 @@ def _carry_state(source: sqlite3.Connection, target: sqlite3.Connection, salvage
 
 
 def _carry_ledger(
-    source: sqlite3.Connection, target: sqlite3.Connection, salvage: Salvage, counts: tuple[Any, ...] | None
+    source: sqlite3.Connection, target: sqlite3.Connection, salvage: Salvage, counts: tuple[int, ...] | None
 ) -> None:
     suppressed = 0
     rows: list[tuple[bytes, int, int]] = []
@@ -172,7 +177,7 @@ def _carry_ledger(
 
 
 def _carry_events(
-    source: sqlite3.Connection, target: sqlite3.Connection, salvage: Salvage, counts: tuple[Any, ...] | None
+    source: sqlite3.Connection, target: sqlite3.Connection, salvage: Salvage, counts: tuple[int, ...] | None
 ) -> None:
     def event(row: Sequence[Any]) -> None:
         sequence, id_, name, rule, message, time, time_source, path, offset, recorded_at, seal = row
@@ -233,6 +238,8 @@ def _carry_memory(source: sqlite3.Connection, target: sqlite3.Connection, salvag
     def memo(row: Sequence[Any]) -> None:
         key, standing, digest, reset, value, primed, seal = row
         if seal != seal_memory(key, standing, digest, reset, primed):
+            raise StoreBroken
+        if value is not None and unseal_value(value) is None:
             raise StoreBroken
         # Remembered values and what an operator told suppress no event of a line that is read again.
         if salvage.whole or primed or value is not None or standing == Standing.CONFLICT:

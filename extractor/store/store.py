@@ -21,9 +21,6 @@ from extractor.store.recording import Incident, Recorded, Tally
 from extractor.store.retention import Pruned
 from extractor.store.status import Clock
 
-# A `retry_at` further away than any wait that delivery asks for was written by a clock that has since been set back.
-MAX_RETRY_S = 3_600.0
-
 
 class Store(StoreReader):
     """The door to the state for a process that writes.
@@ -191,16 +188,13 @@ class Store(StoreReader):
     # What deliver uses
 
     def lease(self, max_events: int, max_bytes: int) -> Batch:
-        """The first events in order that are not on lease; empty if there are none, or before `retry_at`.
+        """The first events in order that are not on lease; empty if there are none.
 
         Args:
             max_events: At most so many.
             max_bytes: Of their messages together; one event is given however large it is.
         """
         with self._database.reading() as connection:
-            (retry_at,) = connection.execute("SELECT retry_at FROM state").fetchone()
-            if retry_at is not None and 0 < retry_at - self._clock.now() <= MAX_RETRY_S:
-                return Batch()
             return outbox.lease(connection, self._leases, max_events=max_events, max_bytes=max_bytes)
 
     def acknowledge(self, batch: Batch) -> None:
@@ -220,8 +214,7 @@ class Store(StoreReader):
 
         Args:
             batch: What was leased.
-            retry_at: Unix seconds before which `lease` gives nothing, after a restart neither; at most an hour away.
-                None: at once.
+            retry_at: Unix seconds before which nothing is to be sent; only kept, for the next process and for `status`.
         """
         with self._database.transaction() as connection:
             connection.execute("UPDATE state SET retry_at = ?", (retry_at,))
