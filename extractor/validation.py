@@ -89,18 +89,20 @@ class _Finding:
     given: str = ""
 
 
-_KINDS = {
-    "string": "text",
-    "int": "a whole number",
-    "float": "a number",
-    "bool": "true or false",
-    "list": "a list",
-    "tuple": "a list",
-    "set": "a list",
-    "frozen_set": "a list",
-    "dict": "a mapping",
-    "mapping": "a mapping",
-    "model": "a mapping",
+_EXPECTED = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "set_type": "a list",
+    "frozen_set_type": "a list",
+    "dict_type": "a mapping",
+    "mapping_type": "a mapping",
+    "model_type": "a mapping",
+    "none_required": "empty",
 }
 _RANGES = {
     "greater_than": "must be more than {gt}",
@@ -137,8 +139,7 @@ def _find(detail: ErrorDetails, root: Node, model: type[BaseModel]) -> _Finding:
     if (template := _RANGES.get(kind)) is not None:
         bound = {name: f"{value:.12g}" for name, value in context.items() if isinstance(value, int | float)}
         return finding(Code.OUT_OF_RANGE, f"{label} {template.format_map(bound)}")
-    if (expected := _KINDS.get(kind.removesuffix("_type"))) or kind in {"int_from_float", "none_required"}:
-        expected = expected or ("a whole number" if kind == "int_from_float" else "empty")
+    if (expected := _EXPECTED.get(kind)) is not None:
         return _wrong(node, path, label, expected)
     if kind == "string_pattern_mismatch":
         return finding(Code.MALFORMED, f"{label} does not match {context['pattern']}")
@@ -160,9 +161,10 @@ def _locate(
     path: tuple[str | int, ...] = ()
     for part in loc:
         if isinstance(node, document.Mapping):
-            for name, below in node.entries:
-                if name.text == part:
-                    node, key, path = below, name, (*path, part)
+            found = next((entry for entry in node.entries if entry[0].text == part), None)
+            if found is not None:
+                key, node = found
+                path = (*path, key.text)
         elif isinstance(node, document.Sequence) and isinstance(part, int):
             node, key, path = node.items[part], None, (*path, part)
     return node, key, path
