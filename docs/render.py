@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 from extractor.config import config_schema
 from extractor.config.quantity import Duration, Size
 from extractor.config.shape import ConfigShape
-from extractor.ruleset.model import PackShape
+from extractor.ruleset.schema import pack_schema
 
 DOCS = Path(__file__).parent
 GOLDEN = DOCS.parent / "tests" / "golden" / "problems"
@@ -134,8 +134,7 @@ def render_config_schema() -> str:
 
 def render_pack_schema() -> str:
     """For editors."""
-    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **PackShape.model_json_schema()}
-    return json.dumps({**schema, "title": "a rule pack of extractor"}, indent=2) + "\n"
+    return json.dumps(pack_schema(), indent=2) + "\n"
 
 
 PARTS: Mapping[str, Callable[[], str]] = {

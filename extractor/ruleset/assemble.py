@@ -1,6 +1,6 @@
 """Packs and settings to one rule set: what the config switches on and off, variables, and what it takes away."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from extractor.problems import Place, Problem, ProblemError, did_you_mean
@@ -77,10 +77,12 @@ def assemble_rules(choices: Sequence[Choice], settings: Settings) -> RuleSet:
             else:
                 disabled.append(rule.id)
     values = _variables(settings, declared, problems)
+    bound = [rule.bound(values) for rule in rules]
+    problems.extend(problem for rule in bound for problem in _unfit(rule, values, settings.variables_place))
     if problems:
-        raise ProblemError(problems)
+        raise ProblemError(dict.fromkeys(problems))
     return RuleSet(
-        rules=tuple(_without(rule.bound(values), settings.drop_properties) for rule in rules),
+        rules=tuple(_without(rule, settings.drop_properties) for rule in bound),
         events=events,
         variables={
             name: replace(variable, value=replace(variable.value, fallback=values.get(name)))
@@ -99,7 +101,12 @@ def assemble_rules(choices: Sequence[Choice], settings: Settings) -> RuleSet:
 def _unknown_rules(choice: Choice) -> list[Problem]:
     known = [rule.id.partition("/")[2] for rule in choice.pack.rules]
     return [
-        Problem(choice.place, Code.UNKNOWN_RULE, f'rule pack "{choice.pack.name}" has no rule "{name}"', did_you_mean(name, known))
+        Problem(
+            choice.place,
+            Code.UNKNOWN_RULE,
+            f'rule pack "{choice.pack.name}" has no rule "{name}"',
+            did_you_mean(name, known),
+        )
         for name in (*choice.enable, *choice.disable)
         if name not in known
     ]
@@ -113,7 +120,9 @@ def _variables(
         variable = declared.get(name)
         if variable is None:
             hint = did_you_mean(name, sorted(declared))
-            problems.append(Problem(settings.variables_place, Code.UNKNOWN_VARIABLE, f'unknown variable "{name}"', hint))
+            problems.append(
+                Problem(settings.variables_place, Code.UNKNOWN_VARIABLE, f'unknown variable "{name}"', hint)
+            )
             continue
         admitted = variable.value.constraint.admit(value)
         if type(admitted) is Reason:
@@ -123,6 +132,18 @@ def _variables(
         else:
             values[name] = admitted
     return values
+
+
+def _unfit(rule: Rule, values: Mapping[str, ScalarValue], place: Place) -> Iterator[Problem]:
+    """Variables that a rule puts where its own constraints do not let them: the same variable may stand in many."""
+    named = [(f'property "{one.name}"', one.value) for one in rule.properties]
+    named += [
+        (word, value) for word, value in (("user", rule.user), ("group", rule.group)) if value is not None
+    ]
+    for what, value in named:
+        if value.variable in values and type(value.constraint.admit(value.fallback)) is Reason:
+            message = f'the value of variable "{value.variable}" does not fit the {what} of rule "{rule.id}"'
+            yield Problem(place, Code.BAD_VARIABLE, message, f"it must be {value.constraint}")
 
 
 def _without(rule: Rule, dropped: frozenset[str]) -> Rule:

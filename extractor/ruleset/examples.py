@@ -1,12 +1,12 @@
 """Run a pack's examples: the same `evaluate` and `resolve` as everything else, an empty memory each time."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import orjson
 
 from extractor.decode.assemble import Logical
-from extractor.problems import Problem
+from extractor.problems import Problem, ProblemError
 from extractor.ruleset.assemble import Choice, Settings, assemble_rules
 from extractor.ruleset.codes import Code
 from extractor.ruleset.condition import same
@@ -15,7 +15,7 @@ from extractor.ruleset.event import Event, TimeSource
 from extractor.ruleset.load import Example, Pack
 from extractor.ruleset.model import ExpectedShape
 from extractor.ruleset.outcome import Memo, resolve
-from extractor.ruleset.rule import MessageConstants, RuleSet
+from extractor.ruleset.rule import MessageConstants, Rule, RuleSet
 
 _ORIGIN = Origin(path="example", time=0.0, time_source=TimeSource.READ)
 _CONSTANTS = MessageConstants(library=("example", "0"), app=("example", "0"))
@@ -38,53 +38,69 @@ class PlainMemory:
 
 def check_examples(pack: Pack) -> list[Problem]:
     """Every example that gives something else than it says, and every rule that lacks one of each kind."""
-    problems = []
+    problems: list[Problem] = []
     for rule in pack.rules:
         mine = [example for example in pack.examples if example.rule == rule.id]
         gives = [bool(example.shape.gives) for example in mine]
-        place = mine[0].place
         if rule.event is not None and not (any(gives) and not all(gives)):
-            problems.append(
-                Problem(
-                    place,
-                    Code.EXAMPLES_MISSING,
-                    f'rule "{rule.id}" needs a line that matches and a near miss',
-                    'give one example with the event under "gives", and one with "gives: []"',
-                )
-            )
-    for example in pack.examples:
-        problems.extend(_check(pack, example))
+            message = f'rule "{rule.id}" needs a line that matches and a near miss'
+            hint = 'give one example with the event under "gives", and one with "gives: []"'
+            problems.append(Problem(mine[0].place, Code.EXAMPLES_MISSING, message, hint))
+        wrong = [problem for example in mine for problem in _check(pack, rule, example)]
+        problems.extend(wrong)
+        if rule.event is None and not wrong and not any(_shows(pack, rule, example) for example in mine):
+            message = f'no example of rule "{rule.id}" shows what it is for: each gives the same without it'
+            hint = "give one with a line that another rule makes an event of, and which this rule changes"
+            problems.append(Problem(mine[0].place, Code.EXAMPLES_MISSING, message, hint))
     return problems
 
 
-def _check(pack: Pack, example: Example) -> Iterator[Problem]:
+def _check(pack: Pack, rule: Rule, example: Example) -> Iterator[Problem]:
     shape = example.shape
     if (shape.line is None) == (shape.lines is None):
         message = 'an example has either "line" or "lines"'
         yield Problem(example.place, Code.EXAMPLE_SHAPE, message, "lines is a list, met in its order")
         return
-    rule = next(one for one in pack.rules if one.id == example.rule)
-    rules = _rules(pack, example)
-    events = list(_run(rules, [shape.line] if shape.line is not None else shape.lines or []))
+    try:
+        rules = _rules(pack, example)
+    except ProblemError as error:  # its variables are not those of the pack
+        yield from error.problems
+        return
     # A rule that only touches memory gives nothing itself: its example says what all rules make of the lines.
-    mine = [event for event in events if rule.event is None or event.rule == rule.id]
+    mine = [event for event in _run(rules, _lines(example)) if rule.event is None or event.rule == rule.id]
+    hint = "run `extractor explain` on the line to see every condition"
     for difference in _differences(shape.gives, mine):
-        yield Problem(
-            example.place,
-            Code.EXAMPLE_DIFFERS,
-            f'the example of rule "{example.rule}" {difference}',
-            "run `extractor explain` on the line to see every condition",
-        )
+        message = f'the example of rule "{rule.id}" {difference}'
+        yield Problem(example.place, Code.EXAMPLE_DIFFERS, message, hint)
+
+
+def _shows(pack: Pack, rule: Rule, example: Example) -> bool:
+    """Whether the lines give something else when the rule is not there."""
+    with_it = _rules(pack, example)
+    without = replace(with_it, rules=tuple(one for one in with_it.rules if one.id != rule.id))
+    lines = _lines(example)
+    return [event.message for event in _run(with_it, lines)] != [
+        event.message for event in _run(without, lines)
+    ]
+
+
+def _lines(example: Example) -> list[str]:
+    return [example.shape.line] if example.shape.line is not None else example.shape.lines or []
 
 
 def _rules(pack: Pack, example: Example) -> RuleSet:
-    settings = Settings(installation="example", constants=_CONSTANTS, variables=example.shape.variables)
+    settings = Settings(
+        installation="example",
+        constants=_CONSTANTS,
+        variables=example.shape.variables,
+        variables_place=example.place,
+    )
     return assemble_rules([Choice(pack=pack, enable=(example.rule.partition("/")[2],))], settings)
 
 
 def _run(rules: RuleSet, lines: list[str]) -> Iterator[Event]:
     memory = PlainMemory()
-    seen = set()
+    seen: set[str] = set()
     for line in lines:
         text = line.strip().encode()
         logical = Logical(text, None, "", (), "example", 0, len(text))

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from extractor.decode.assemble import Logical
 from extractor.decode.record import decode_json
 from extractor.ruleset.condition import Condition, ScalarValue
-from extractor.ruleset.evaluate import Origin, decode_field, elements, evaluate
+from extractor.ruleset.evaluate import Origin, evaluate
 from extractor.ruleset.outcome import Outcome
 from extractor.ruleset.rule import Rule, RuleSet
+from extractor.ruleset.scope import decode_field, elements
 from extractor.telemetry import Reason
 
 

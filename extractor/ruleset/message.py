@@ -43,7 +43,7 @@ def build_message(
     context["library"] = {"name": constants.library[0], "version": constants.library[1]}
     return orjson.dumps(
         {
-            "integrations": constants.integrations,
+            "integrations": dict(constants.integrations),
             "anonymousId": anonymous_id,
             "properties": properties,
             "timestamp": render_time(time),

@@ -10,11 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, Stri
 Scalar = StrictStr | StrictBool | StrictInt | StrictFloat
 """A value that a rule may compare with or send: text, a boolean, a number. Never null, a list or an object."""
 
-PropertyType = Literal["string", "integer", "number", "boolean", "uuid", "datetime"]
-
-OPERATORS = ("equals", "in", "exists", "starts_with", "ends_with", "contains", "between", "matches")
-"""What a condition can say about a field."""
-
 _Name = Annotated[StrictStr, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 _Id = Annotated[StrictStr, Field(pattern=r"^[a-z][a-z0-9-]{0,63}$")]
 _Text = Annotated[StrictStr, Field(min_length=1, max_length=2000)]
@@ -23,7 +18,7 @@ _Text = Annotated[StrictStr, Field(min_length=1, max_length=2000)]
 class Shape(BaseModel):
     """Base of everything in a pack: unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class BetweenShape(Shape):
@@ -60,6 +55,7 @@ class DecodeShape(Shape):
     ruby_inspect: StrictStr | None = None
     graphql: StrictStr | None = None
     variables: StrictStr | None = None
+    operation_name: StrictStr | None = None
 
 
 class ForEachShape(Shape):

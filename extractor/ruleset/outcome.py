@@ -4,7 +4,7 @@
 memory. Both are pure functions; the store calls `resolve` inside its transaction. May import `event`, `telemetry`.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Protocol
@@ -121,10 +121,11 @@ class Outcome:
         return bool(self.events or self.rejections or self.memory)
 
 
-def resolve(outcome: Outcome, memory: Memory, *, keep_values: bool = True) -> Iterable[Event | Rejection]:
+def resolve(outcome: Outcome, memory: Memory, *, keep_values: bool = True) -> Iterator[Event | Rejection]:
     """Let one line's outcome meet memory: yields the events that are facts, and why the others are none.
 
-    What the line tells memory (forget, remember) goes first, so that an event of the same line sees it.
+    What the line tells memory (forget, remember) goes first, so that an event of the same line sees it. Nothing
+    happens before the results are asked for, and memory is complete when the last one was.
 
     Args:
         outcome: Of one line; lines of one file in their order.
@@ -150,8 +151,8 @@ def _remember(memory: Memory, effect: Remember, before: Memo | None, *, keep_val
     elif before.standing is Standing.KNOWN:
         if before.digest != effect.digest:
             memory.write(effect.key, Memo(Standing.CONFLICT, reset=before.reset))
-        elif before.value is None and value is not None:
-            # Met while opted out, known again now: the digest proves that it is the same value.
+        elif before.value != value:
+            # The digest proves that it is the same value: met while opted out and known again now, or the reverse.
             memory.write(effect.key, Memo(Standing.KNOWN, effect.digest, before.reset, value))
 
 

@@ -4,7 +4,7 @@ A path leads to one value or to nothing; absent and null are the same. There are
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from extractor.decode.rubyinspect import GlobalID
@@ -12,7 +12,7 @@ from extractor.decode.rubyinspect import GlobalID
 Scope = Mapping[str, object]
 """A record together with the names that a rule has bound (decoded fields, elements)."""
 
-_STEP = re.compile(r'(?:(?P<name>[A-Za-z_][A-Za-z0-9_-]*)|\["(?P<quoted>[^"\\]+)"\]|\[(?P<index>\d{1,4})\])')
+_STEP = re.compile(r'(?:(?P<name>[A-Za-z_][A-Za-z0-9_-]*)|\["(?P<quoted>[^"\\]+)"\]|\[(?P<index>[0-9]{1,4})\])')
 _GLOBAL_ID_PARTS = frozenset({"uri", "app", "model", "id"})
 MAX_STEPS = 16
 
@@ -58,11 +58,6 @@ class Path:
                 return None
         return value
 
-    @property
-    def last_name(self) -> str:
-        """The last name of the path: what the value is called in the log."""
-        return next((step for step in reversed(self.steps) if isinstance(step, str)), "")
-
 
 def parse_path(text: str) -> Path:
     """Parse a path.
@@ -95,6 +90,3 @@ def parse_path(text: str) -> Path:
     if len(steps) > MAX_STEPS:
         raise PathError(f'"{text}" has more than {MAX_STEPS} steps')
     return Path(text, tuple(steps))
-
-
-Find = Callable[[Scope], object]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from extractor.ruleset.path import Path
 from extractor.ruleset.rule import Property, Rule, RuleSet, UnidentifiedUsers
 from extractor.ruleset.value import Constraint, Type, Value
 
@@ -112,8 +113,8 @@ def _rule(rule: Rule) -> PlannedRule:
 
 
 def _key(rule: Rule) -> str:
-    def words(paths: tuple[object, ...]) -> str:
-        return ", ".join(path.text for path in paths)  # type: ignore[attr-defined]
+    def words(paths: tuple[Path, ...]) -> str:
+        return ", ".join(path.text for path in paths)
 
     if rule.once is not None:
         return f"once for each {words(rule.once)}"
@@ -130,7 +131,9 @@ def _key(rule: Rule) -> str:
 def _properties(rules: list[Rule]) -> Iterator[PlannedProperty]:
     names = dict.fromkeys(one.name for rule in rules for one in rule.properties)
     for name in names:
-        mine: list[tuple[Rule, Property]] = [(rule, one) for rule in rules for one in rule.properties if one.name == name]
+        mine: list[tuple[Rule, Property]] = [
+            (rule, one) for rule in rules for one in rule.properties if one.name == name
+        ]
         # A property that only a variable could fill, and none does, is never sent.
         mine = [(rule, one) for rule, one in mine if _can_give(one.value)]
         if not mine:
@@ -226,10 +229,7 @@ def render_markdown(plan: TrackingPlan) -> str:
         "",
         "What can leave this machine, and nothing else: rendered from the rules that decide it.",
         "",
-        f"Every event is a Segment *track* call with a message id, a time, a user id, the organization as "
-        f"`context.groupId`, `context.app` ({plan.app[0]} {plan.app[1]}), `context.library` "
-        f"({plan.library[0]} {plan.library[1]}) and the properties below. Amounts and personal data are never "
-        "collected: a text in which an e-mail address, a phone number or the like stands is left out.",
+        _every_event(plan),
         "",
         "| event | what happened |",
         "|---|---|",
@@ -245,7 +245,9 @@ def render_markdown(plan: TrackingPlan) -> str:
             sources = ", ".join(f"`{source}`" for source in one.sources)
             always = "yes" if one.required else "no"
             about = one.about + (f" (reason: {one.reason})" if one.reason else "")
-            lines.append(f"| `{one.name}` | {_cell(about)} | {_cell(accepted)} | {_cell(sources)} | {always} |")
+            lines.append(
+                f"| `{one.name}` | {_cell(about)} | {_cell(accepted)} | {_cell(sources)} | {always} |"
+            )
         users = " or ".join(str(constraint) for constraint in event.users)
         lines += ["", f"User id: {_cell(users)}.", "", "Found where:", ""]
         for rule in event.rules:
@@ -261,6 +263,15 @@ def render_markdown(plan: TrackingPlan) -> str:
     if plan.cannot_show:
         lines += ["", "## What a log cannot show", "", *(f"- {note}" for note in plan.cannot_show)]
     return "\n".join(lines) + "\n"
+
+
+def _every_event(plan: TrackingPlan) -> str:
+    return (
+        "Every event is a Segment *track* call with a message id, a time, a user id, the organization as "
+        f"`context.groupId`, `context.app` ({plan.app[0]} {plan.app[1]}), `context.library` "
+        f"({plan.library[0]} {plan.library[1]}) and the properties below. Amounts and personal data are never "
+        "collected: a text in which an e-mail address, a phone number or the like stands is left out."
+    )
 
 
 def _cell(text: str) -> str:

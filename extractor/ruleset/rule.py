@@ -19,12 +19,21 @@ class Notation(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decode:
-    """The field at `path`, read as `notation`, is called `name` in the rule."""
+    """The field at `path`, read as `notation`, is called `name` in the rule.
+
+    Attributes:
+        name: Conditions and values find it under this name.
+        notation: See `Notation`.
+        path: Leads to a text.
+        variables: Of a GraphQL request: where its variables stand.
+        operation_name: Of a GraphQL request: what tells which of several operations of a document is meant.
+    """
 
     name: str
     notation: Notation
     path: Path
     variables: Path | None = None
+    operation_name: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +54,18 @@ class KeyedMemory:
 
 @dataclass(frozen=True, slots=True)
 class ChangedRule:
-    """The event is one only when `property` differs from the last under the key; at first from `initial`."""
+    """The event is one only when `value` differs from the last under the key; at first from `initial`.
+
+    Attributes:
+        key: Paths that make the key.
+        property: Name of the property, for the plan and for counting.
+        value: Where it is read: `drop_properties` can take the property away, the change stays one.
+        initial: In the words that are sent, after `map`.
+    """
 
     key: tuple[Path, ...]
     property: str
+    value: Value
     initial: ScalarValue | None
 
 
@@ -182,6 +199,10 @@ class RuleSet:
     def __post_init__(self) -> None:
         object.__setattr__(self, "index", RuleIndex.of(self.rules))
 
+    def excludes(self, organization: str | None) -> bool:
+        """Whether the config takes the events of an organization (None: of nobody knows which) away."""
+        return organization in self.never or bool(self.only and organization not in self.only)
+
 
 @dataclass(frozen=True, slots=True)
 class RuleIndex:
@@ -217,6 +238,5 @@ class RuleIndex:
             value = path.find(record)
             if type(value) is str:
                 numbers.extend(by_text.get(value, ()))
-        if len(self.by_field) > 1 or self.always:
-            numbers.sort()
+        numbers.sort()
         return [self.rules[number] for number in numbers]

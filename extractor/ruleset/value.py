@@ -3,7 +3,7 @@
 A value is never converted to fit: text stays text, a number a number. What does not fit is left out and counted.
 """
 
-import datetime
+import datetime as dt
 import math
 import re
 from collections.abc import Mapping
@@ -18,10 +18,11 @@ from extractor.telemetry import Reason
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
 _DATETIME = re.compile(
-    r"(\d{4})-(\d{2})-(\d{2})[T ](\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,9}))?\s?(Z|UTC|[+-]\d{2}:?\d{2})?"
+    r"(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}:\d{2})(\.\d{1,9})?\s?(?:Z|UTC|([+-])(\d{2}):?(\d{2}))?", re.ASCII
 )
-_MILLISECONDS_FROM = 10_000_000_000
-"""Epoch numbers from here on are milliseconds: as seconds they would lie after the year 2286."""
+LAST_TIME = 9_999_999_999.0
+"""Unix seconds, in the year 2286. Times outside of 1970 to there are somebody's mistake, and some of them no calendar
+can write; a greater number in a line is one of milliseconds."""
 
 
 class Type(StrEnum):
@@ -141,27 +142,35 @@ _FIT = {
 }
 
 
+def is_time(seconds: float) -> bool:
+    """Whether these Unix seconds are a time that can be written: 1970 to `LAST_TIME`. NaN is none."""
+    return 0 <= seconds <= LAST_TIME
+
+
 def parse_time(value: object) -> float | None:
-    """Unix seconds of an ISO 8601 text (UTC where it names no zone) or of an epoch number, or None."""
+    """Unix seconds of an ISO 8601 text (UTC where it names no zone) or of an epoch number; None if `is_time` says no.
+
+    A number greater than `LAST_TIME` is one of milliseconds.
+    """
     if type(value) is int or type(value) is float:
-        seconds = value / 1000 if abs(value) >= _MILLISECONDS_FROM else float(value)
-        return seconds if math.isfinite(seconds) and 0 <= seconds < _MILLISECONDS_FROM else None
+        if not 0 <= value <= LAST_TIME * 1000:  # an integer of 600 digits cannot even be divided
+            return None
+        return value / 1000 if value > LAST_TIME else float(value)
     if not isinstance(value, str) or (match := _DATETIME.fullmatch(value)) is None:
         return None
+    date, time, fraction, sign, hours, minutes = match.groups()
     try:
-        whole = datetime.datetime(*(int(part) for part in match.groups()[:6]), tzinfo=datetime.UTC)  # type: ignore[misc, arg-type]
+        whole = dt.datetime.fromisoformat(f"{date}T{time}+00:00").timestamp()
     except ValueError:
         return None
-    zone = match[8] or "Z"
-    offset = 0
-    if zone[0] in "+-":
-        offset = (int(zone[1:3]) * 3600 + int(zone[-2:]) * 60) * (1 if zone[0] == "+" else -1)
-    return whole.timestamp() - offset + float(f"0.{match[7] or 0}")
+    east = (int(hours) * 3600 + int(minutes) * 60) * (-1 if sign == "-" else 1) if sign else 0
+    seconds = whole - east + float(fraction or 0)
+    return seconds if is_time(seconds) else None
 
 
 def render_time(seconds: float) -> str:
     """Unix seconds as ISO 8601 in UTC with milliseconds, exactly as the library's `track()` writes it."""
-    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat(timespec="milliseconds")
+    return dt.datetime.fromtimestamp(seconds, dt.UTC).isoformat(timespec="milliseconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +193,7 @@ class Value:
         fallback: A variable's value or a constant, already admitted.
         variable: Name of the variable behind `fallback`, for the plan.
         constraint: What the value must be.
+        as_text: A whole number in the line becomes a text: for ids of users and groups, which are texts at Segment.
     """
 
     paths: tuple[Path, ...] = ()
@@ -193,6 +203,7 @@ class Value:
     fallback: ScalarValue | None = None
     variable: str | None = None
     constraint: Constraint
+    as_text: bool = False
 
     def bound(self, values: Mapping[str, ScalarValue]) -> "Value":
         """The value with the operator's variable in place, if it names one that is set."""
@@ -207,7 +218,9 @@ class Value:
             if found is None or (self.ignore and any(same(found, one) for one in self.ignore)):
                 continue
             if self.map is not None:
-                return self.map.get(found, Reason.NOT_IN_ENUM) if isinstance(found, str) else Reason.NOT_IN_ENUM
+                return (
+                    self.map.get(found, Reason.NOT_IN_ENUM) if isinstance(found, str) else Reason.NOT_IN_ENUM
+                )
             return found
         return None
 
@@ -216,4 +229,4 @@ class Value:
         found = self.find(scope)
         if found is None or type(found) is Reason:
             return found
-        return self.constraint.admit(found)
+        return self.constraint.admit(str(found) if self.as_text and type(found) is int else found)
