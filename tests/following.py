@@ -1,7 +1,7 @@
 """A recorder in the store's place, for tests of following: keeps lines and rows, crashes on demand."""
 
 import itertools
-import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from extractor.checkpoint import Checkpoint
-from extractor.source import Follower, Incident, Limits, SourceSpec, StartAt
+from extractor.source import Chunk, Follower, Incident, Limits, SourceSpec, StartAt
 from extractor.telemetry import IncidentKind
 
 SMALL = Limits(max_line_bytes=4096, chunk_bytes=8192, turn_bytes=16384)
@@ -18,9 +18,9 @@ SMALL = Limits(max_line_bytes=4096, chunk_bytes=8192, turn_bytes=16384)
 
 @dataclass(slots=True)
 class HandClock:
-    """Moves only when a test says so. Starts far ahead of real file times, so that no stamp looks fresh by it."""
+    """Starts now and moves only when a test says so."""
 
-    at: float = 4_000_000_000.0
+    at: float = field(default_factory=time.time)
 
     def now(self) -> float:
         """Unix seconds."""
@@ -57,7 +57,8 @@ class Recorder:
         """The running follower; started from the rows when there is none."""
         if self._follower is None:
             paths = tuple(
-                pattern if pattern.startswith("/") else f"{self.folder}/{pattern}" for pattern in self.patterns
+                pattern if pattern.startswith("/") else f"{self.folder}/{pattern}"
+                for pattern in self.patterns
             )
             spec = SourceSpec(index=0, paths=paths, exclude=self.exclude, start_at=self.start_at)
             self._follower = Follower(
@@ -86,7 +87,7 @@ class Recorder:
     def read(self, *, chunks: int | None = None, budget_bytes: int = 1 << 30) -> None:
         """Read and record what is there, or only so many chunks."""
         for chunk in itertools.islice(self.follower.read(budget_bytes), chunks):
-            self._keep(bytes(chunk.data), chunk.file_id, chunk.end)
+            self._keep(chunk)
 
     def step(self, *, settle: bool = False) -> list[bytes]:
         """A look and a read; the lines that were new."""
@@ -99,7 +100,7 @@ class Recorder:
         """As `--once` does: to the end of every file; all that came."""
         self.look(settle=True)
         for chunk in self.follower.drain():
-            self._keep(bytes(chunk.data), chunk.file_id, chunk.end)
+            self._keep(chunk)
         self.look(settle=True)
         return self.lines
 
@@ -118,16 +119,21 @@ class Recorder:
         """What happened, in order."""
         return [incident.kind for incident in self.incidents]
 
-    def _keep(self, data: bytes, file_id: str, end: int) -> None:
-        self.lines += [line.lstrip(b"\0") for line in data.split(b"\n") if line.lstrip(b"\0")]
-        row = self.follower.checkpoint(file_id, end)
-        self.rows[file_id] = row
+    def _keep(self, chunk: Chunk) -> None:
+        bare = (line.lstrip(b"\0") for line in bytes(chunk.data).split(b"\n"))
+        self.lines += [line for line in bare if line]
+        self.incidents += chunk.incidents
+        row = self.follower.checkpoint(chunk.file_id, chunk.end)
+        self.rows[chunk.file_id] = row
         self.follower.recorded(row)
 
 
 def numbered(prefix: str, count: int, start: int = 0) -> list[bytes]:
     """Distinct lines."""
-    return [f'{{"id": "{prefix}-{number:06d}", "filler": "{number * 7919}"}}'.encode() for number in range(start, start + count)]
+    return [
+        f'{{"id": "{prefix}-{number:06d}", "filler": "{number * 7919}"}}'.encode()
+        for number in range(start, start + count)
+    ]
 
 
 def append(path: Path, lines: list[bytes]) -> None:
@@ -142,7 +148,9 @@ def overwrite(path: Path, lines: list[bytes]) -> None:
         file.write(b"".join(line + b"\n" for line in lines))
 
 
-def fill_until_inode(folder: Path, inode: int, write: Callable[[Path], None], tries: int = 2000) -> Path | None:
+def fill_until_inode(
+    folder: Path, inode: int, write: Callable[[Path], None], tries: int = 2000
+) -> Path | None:
     """Create files until one has the inode; the others are removed. None if the file system does not give it back."""
     made: list[Path] = []
     try:
@@ -161,8 +169,8 @@ def fill_until_inode(folder: Path, inode: int, write: Callable[[Path], None], tr
 
 def open_paths() -> Iterator[str]:
     """Where the handles of this process lead."""
-    for fd in os.listdir("/proc/self/fd"):
+    for handle in list(Path("/proc/self/fd").iterdir()):
         try:
-            yield os.readlink(f"/proc/self/fd/{fd}")
+            yield str(handle.readlink())
         except OSError:
             continue

@@ -15,8 +15,8 @@ What the collecting loop needs:
     - `next_look_s(watched=)`: how long to wait for the next whole look. `open_handles()`. `close()`.
 - `extractor.source.wake` (not imported here, for watchdog is heavy): `Wake(folders_to_watch(sources))`: `wait(timeout_s)`, `take()` (what to give to `look`), `rouse()` (from the thread
   that stops), `tend()` before each timed look, `healthy` (for `next_look_s`), `close()`.
-- `Chunk`: `data` is a view of a reused buffer, valid until the next chunk.
-- `WholeFile(path)` (`chunks(start=0)`, `size`, `position`, `incidents`), `read_whole(path)`, `oldest_first(paths)`:
+- `Chunk`: `data` is a view of a reused buffer, valid until the next chunk; `incidents` are to be counted with it.
+- `WholeFile(path)` (`chunks(start=0)`, `size`, `position`, `broken`), `read_whole(path)`, `oldest_first(paths)`:
   whole files, plain or compressed, for preview and backfill. `UnknownCompressionError` where it cannot.
 
 May import the leaves `checkpoint` and `telemetry` of this package, nothing else of it.

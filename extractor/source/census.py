@@ -7,9 +7,9 @@ from extractor.checkpoint import Checkpoint
 from extractor.source.chunk import Incident
 from extractor.source.discover import Discovery, Found
 from extractor.source.followed import Followed, Key, State
-from extractor.source.handle import open_handle
+from extractor.source.handle import InflatedHandle, open_handle
 from extractor.source.handles import Handles
-from extractor.source.identity import HEAD, Verdict, hash_window, head_places
+from extractor.source.identity import HEAD, WINDOW, Verdict, hash_window, head_places
 from extractor.source.names import age_key, is_compressed, is_sibling, lineage_of
 from extractor.source.spec import Clock, Limits, SourceSpec, StartAt
 from extractor.telemetry import IncidentKind
@@ -183,7 +183,7 @@ class Census:
             if file.stamps != (0, 0):
                 file.changed_at = self._clock.monotonic()
                 file.ended = False
-            file.size, file.stamps = found.st_size, stamps
+            file.size, file.stamps, file.incomplete_at = found.st_size, stamps, -1
             self._grown[file.file_id] = file
         file.racy = found.st_ctime_ns > self._clock.now() * 1e9 - _RACY_NS
         file.checked = True
@@ -217,7 +217,7 @@ class Census:
 
     def _copied_away(self, file: Followed) -> bool:
         """Whether a sibling holds all that was read of a file that is shorter now: it was emptied, not cut."""
-        return any(self._continues(file, path) for path, _ in self._siblings(file) if not is_compressed(path))
+        return any(self._continues(file, path, status) for path, status in self._siblings(file))
 
     # -- gone ---------------------------------------------------------------------------------------------------
 
@@ -385,8 +385,9 @@ class Census:
         file.offset = file.recorded = (
             file.size - reach + tail.rfind(b"\n") + 1 if b"\n" in tail else file.size
         )
-        window = file.read_at(max(0, file.offset - 1024), min(1024, file.offset))
-        file.identity = file.identity.with_places([(file.offset, hash_window(window))])
+        if file.offset:
+            window = file.read_at(max(0, file.offset - WINDOW), min(WINDOW, file.offset))
+            file.identity = file.identity.with_places([(file.offset, hash_window(window))])
 
     def _vanished_one(self, file: Followed) -> Followed | None:
         """The vanished file, if any, whose bytes these are. The one of which most was read, if several."""
@@ -422,16 +423,22 @@ class Census:
     def _continue(self, gone: Followed, file: Followed) -> None:
         """The vanished file goes on here: it was moved, copied and emptied, or restored."""
         self.handles.hand_over(file, gone)
-        if gone.unresolved is IncidentKind.TRUNCATED or gone.size > file.size:
-            kind = gone.unresolved or IncidentKind.LOST
-            self._lose(gone, kind, max(0, gone.size - max(file.size, gone.offset)))
+        short = 0 if is_compressed(file.path) else max(0, gone.size - max(file.size, gone.offset))
+        if gone.unresolved is IncidentKind.TRUNCATED or short:
+            self._lose(gone, gone.unresolved or IncidentKind.LOST, short)
         self._unresolved.pop(gone.file_id, None)
         self._gone.pop(gone.file_id, None)
         gone.unresolved = None
-        gone.state, gone.gone_since, gone.ended = State.PRESENT, None, False
-        gone.path, gone.key, gone.size, gone.stamps = file.path, file.key, file.size, file.stamps
+        gone.state, gone.gone_since, gone.ended, gone.incomplete_at = State.PRESENT, None, False, -1
+        if is_compressed(file.path):
+            # Read to its end through this handle alone; a restart will find it again by its bytes.
+            gone.state, gone.checked = State.ADRIFT, True
+            gone.size = max(gone.size, gone.offset + 1)
+            self._leaving[gone.file_id] = self.ready[gone.file_id] = self.changed[gone.file_id] = gone
+            return
         gone.real = None
-        gone.checked, gone.racy, gone.incomplete_at = True, True, -1
+        gone.path, gone.key, gone.size, gone.stamps = file.path, file.key, file.size, file.stamps
+        gone.checked, gone.racy = True, True
         gone.changed_at = self._clock.monotonic()
         if not gone.renamed:
             self._leaving.pop(gone.file_id, None)
@@ -440,10 +447,10 @@ class Census:
     # -- siblings -----------------------------------------------------------------------------------------------
 
     def _search_siblings(self) -> None:
-        """Look for vanished files beside where they were: under names that no source wants."""
+        """Look for vanished files beside where they were: under names that no source wants, compressed ones too."""
         for gone in list(self._unresolved.values()):
             for path, status in self._siblings(gone):
-                if is_compressed(path) or not self._continues(gone, path):
+                if not self._continues(gone, path, status):
                     continue
                 file = self._opened(Found(path, status, gone.source, gone.rank))
                 if file is not None:
@@ -451,33 +458,45 @@ class Census:
                     break
 
     def _siblings(self, file: Followed) -> Iterator[tuple[str, os.stat_result]]:
-        """Files beside a vanished one that have its inode, or a name like a rotated copy's, and are not known."""
+        """Files beside a vanished one that have its inode, or a name like a rotated copy's, and are not known.
+
+        Compressed ones come last: what is still there as it was is better.
+        """
         live = os.path.basename(file.lineage)
+        found: list[tuple[bool, str, os.stat_result]] = []
         for folder in {os.path.dirname(file.path), os.path.dirname(os.path.realpath(file.path))}:
             try:
                 with os.scandir(folder) as entries:
                     near = [e for e in entries if e.inode() == file.key[1] or is_sibling(e.name, live)]
-                    for entry in near:
-                        status = entry.stat()
-                        if entry.is_file() and (status.st_dev, status.st_ino) not in self._present:
-                            yield entry.path, status
+                    found += [(is_compressed(e.name), e.path, e.stat()) for e in near if e.is_file()]
             except OSError:
                 continue  # the folder went too, or a file in it: nothing to be found there now
+        for _, path, status in sorted(found, key=lambda one: one[:2]):
+            if (status.st_dev, status.st_ino) not in self._present:
+                yield path, status
 
-    def _continues(self, gone: Followed, path: str) -> bool:
-        """Whether the file at a path has all the bytes that were read of a vanished one."""
+    def _continues(self, gone: Followed, path: str, status: os.stat_result) -> bool:
+        """Whether the file at a path has all the bytes that were read of a vanished one.
+
+        A file of which nothing is known but that it was empty is followed by its inode, if the name fits too.
+        """
+        size = max(gone.offset, min(gone.size, HEAD[-1]))
         try:
             handle = open_handle(path)
         except OSError:
             return False
         try:
-            size = handle.size()
             compared = gone.identity.compare(handle.read_at, size, gone.offset)
         except OSError:
             return False
         finally:
             handle.close()
-        return compared.verdict is Verdict.SAME and compared.proven and size >= gone.offset
+        if compared.verdict is not Verdict.SAME:
+            return False
+        same_inode = (status.st_dev, status.st_ino) == gone.key
+        return compared.proven or (
+            same_inode and is_sibling(os.path.basename(path), os.path.basename(gone.lineage))
+        )
 
     # -- bookkeeping --------------------------------------------------------------------------------------------
 
@@ -485,6 +504,15 @@ class Census:
         """A file was read on: even a tiny one has a place now by which it can be found again."""
         if file.file_id not in self._landmark_of:
             self._index(file)
+
+    def read_out(self, file: Followed) -> None:
+        """A compressed copy was read to its end, where it turns out how long it is."""
+        if file.state is State.ADRIFT and isinstance(file.handle, InflatedHandle):
+            if file.unread and file.handle.size() <= file.offset:
+                if file.size > file.offset + 1:
+                    self._lose(file, IncidentKind.LOST, file.unread)
+                file.size = file.offset
+            self.let_go(file)
 
     def _index(self, file: Followed) -> None:
         landmark = file.identity.landmark()

@@ -90,14 +90,11 @@ class Follower:
         Ends when the budget is spent or nothing is left; the next call goes on with the file after the last one.
         """
         spent = 0
-        progress = True
-        while progress and spent < budget_bytes:
-            progress = False
+        while self._census.ready:  # each turn gives something, or takes its file out of what is ready
             for file in self._turns():
                 taken = 0
                 for chunk in self._chunks(file, final=self._census.has_ended(file)):
                     taken += chunk.end - chunk.start + chunk.skipped
-                    progress = True
                     yield chunk
                     if taken >= self._turn_bytes or spent + taken >= budget_bytes:
                         break
@@ -181,16 +178,16 @@ class Follower:
             try:
                 if not census.handles.open(file):
                     break
-                step = self._reader.step(file, final=final)
+                chunk = self._reader.step(file, final=final)
             except OSError:
                 file.checked = False
                 break
-            census.incidents.extend(step.incidents)
-            if step.chunk is None:
+            if chunk is None:
                 break
             census.read_on(file)
-            yield step.chunk
+            yield chunk
         census.ready.pop(file.file_id, None)
+        census.read_out(file)
 
     @staticmethod
     def _order(file: Followed) -> tuple[object, ...]:

@@ -82,7 +82,7 @@ class Identity:
         """
         proven = unclear = False
         resume = 0
-        for place, digest in reversed(self.places):
+        for place, digest in self.places:
             if place > size:
                 continue
             window = read(max(0, place - WINDOW), min(WINDOW, place))

@@ -14,14 +14,6 @@ _PROBE_BYTES = 65536
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """What one read gave: a chunk (None: nothing complete is there), and incidents."""
-
-    chunk: Chunk | None = None
-    incidents: tuple[Incident, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class _Span:
     """Positions in the buffer: up to `first` it is to be skipped, up to `stop` it is whole lines.
 
@@ -44,8 +36,8 @@ class Reader:
         self._buffer = bytearray(WINDOW + max(limits.chunk_bytes, 2 * limits.max_line_bytes))
         self._view = memoryview(self._buffer)
 
-    def step(self, file: Followed, *, final: bool) -> Step:
-        """Read on in an open and checked file, and move its offset.
+    def step(self, file: Followed, *, final: bool) -> Chunk | None:
+        """Read on in an open and checked file, and move its offset; None where nothing complete is there.
 
         What was read counts only if the bytes before it are still as they were *after* the read: a truncation in
         between gives nothing, and leaves the file unchecked for the next look.
@@ -65,19 +57,19 @@ class Reader:
         if filled <= lead or not file.identity.still_there(file.read_at, file.offset):
             file.checked = filled <= lead and size >= file.offset
             file.incomplete_at = size
-            return Step()
+            return None
         ends = final and file.offset - lead + filled >= size
         span = (self._take_lines if file.skipping is None else self._skip_line)(file, lead, filled, ends=ends)
         if span.stop == lead:
             file.incomplete_at = size
-            return Step()
+            return None
         before = file.offset - lead
         start = before + span.first + span.beyond
         self._remember(file, before, span, near_end=filled < len(self._buffer))
         file.offset = before + span.stop + span.beyond
         file.size = max(file.size, file.offset)
         file.incomplete_at = -1
-        chunk = Chunk(
+        return Chunk(
             file_id=file.file_id,
             path=file.path,
             lineage=file.lineage,
@@ -89,8 +81,8 @@ class Reader:
             final=ends and file.offset >= size,
             live=start >= file.live_from,
             modified=handle.stat().st_mtime,
+            incidents=span.incidents,
         )
-        return Step(chunk, span.incidents)
 
     def _take_lines(self, file: Followed, lead: int, filled: int, *, ends: bool) -> _Span:
         found = scan(self._buffer, lead, filled, self._max_line_bytes)
@@ -130,15 +122,14 @@ class Reader:
         handle = file.handle
         assert handle is not None
         known = position = file.offset + filled - lead
-        size = handle.size()
-        while position < size:
+        while position < handle.size():
             position = handle.next_data(position)
             piece = handle.read_at(position, _PROBE_BYTES)
             bare = piece.lstrip(b"\0")
             position += len(piece) - len(bare)
             if bare or not piece:
                 break
-        if position >= size and not ends:
+        if position >= handle.size() and not ends:
             return _Span(lead, lead)
         hole = _incident(IncidentKind.HOLE, file, file.offset, filled - lead + position - known)
         return _Span(filled, filled, (hole,), beyond=position - known)

@@ -18,14 +18,13 @@ from extractor.telemetry import IncidentKind
 class WholeFile:
     """One file that is read once, from a line's start to the end.
 
-    A compressed file that is cut short or broken gives what comes before the break, and an incident. Holes and
+    A compressed file that is cut short or broken gives what comes before the break; `broken` says so. Holes and
     lines that are too long are skipped, as in following. A line has the offset that it had in the live file.
 
     Attributes:
         path: The file; also the `file_id` of its chunks.
         size: Bytes on disk.
         modified: Modification time, Unix seconds.
-        incidents: What is to be logged and counted so far.
     """
 
     def __init__(self, path: str, *, source: int = 0, limits: Limits = DEFAULT_LIMITS) -> None:
@@ -36,7 +35,6 @@ class WholeFile:
             OSError: It cannot be opened.
         """
         self.path = path
-        self.incidents: list[Incident] = []
         self._limits = limits
         self._handle = open_handle(path)
         status = self._handle.stat()
@@ -86,18 +84,19 @@ class WholeFile:
         """
         reader = Reader(self._limits)
         self._file.offset = start
-        while (step := reader.step(self._file, final=True)).chunk is not None:
-            self.incidents.extend(step.incidents)
-            yield step.chunk
+        while (chunk := reader.step(self._file, final=True)) is not None:
+            yield chunk
+
+    @property
+    def broken(self) -> Incident | None:
+        """Where a compressed file is cut short or broken, once the last chunk was read."""
         if isinstance(self._handle, InflatedHandle) and self._handle.broken:
-            self.incidents.append(
-                Incident(
-                    kind=IncidentKind.BROKEN, path=self.path, file_id=self.path, offset=self._file.offset
-                )
-            )
+            offset = self._file.offset
+            return Incident(kind=IncidentKind.BROKEN, path=self.path, file_id=self.path, offset=offset)
+        return None
 
 
 def read_whole(path: str, *, limits: Limits = DEFAULT_LIMITS) -> Iterator[Chunk]:
-    """The chunks of one whole file, for who needs neither progress nor incidents. Raises as `WholeFile` does."""
+    """The chunks of one whole file, for who needs neither progress nor `broken`. Raises as `WholeFile` does."""
     with WholeFile(path, limits=limits) as whole:
         yield from whole.chunks()

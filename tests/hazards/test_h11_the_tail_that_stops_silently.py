@@ -1,0 +1,111 @@
+"""H11: a file cannot be reached for a while."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from extractor.telemetry import IncidentKind
+from tests.following import Recorder, append, numbered
+
+needs_permissions = pytest.mark.skipif(os.geteuid() == 0, reason="permissions do not stop root")
+
+
+@needs_permissions
+@pytest.mark.parametrize("restart", [False, True])
+def test_h11_mode_000(tmp_path: Path, *, restart: bool) -> None:
+    """It is counted as unreadable, once, and picked up by the first look after."""
+    log = tmp_path / "app.log"
+    append(log, numbered("line", 3))
+    with Recorder(tmp_path) as recorder:
+        recorder.step()
+        log.chmod(0)
+        if restart:
+            recorder.crash()
+            for _ in range(3):
+                assert recorder.step() == []
+            assert recorder.kinds() == [IncidentKind.UNREADABLE]
+        log.chmod(0o600)
+        append(log, numbered("line", 3, 3))
+        assert recorder.step() == numbered("line", 3, 3)
+
+
+@needs_permissions
+def test_h11_unreadable_from_the_start(tmp_path: Path) -> None:
+    """A file that was never readable is read whole once it is; one that goes before is reported with its size."""
+    first, second = tmp_path / "first.log", tmp_path / "second.log"
+    append(first, numbered("first", 3))
+    append(second, numbered("second", 3))
+    first.chmod(0)
+    second.chmod(0)
+    with Recorder(tmp_path) as recorder:
+        recorder.step()
+        assert recorder.kinds() == [IncidentKind.UNREADABLE] * 2
+        first.chmod(0o600)
+        size = second.stat().st_size
+        second.unlink()
+        assert recorder.step() == numbered("first", 3)
+        assert [(i.kind, i.size) for i in recorder.incidents[2:]] == [(IncidentKind.UNOPENED, size)]
+
+
+@needs_permissions
+def test_h11_folder_without_permission(tmp_path: Path) -> None:
+    """A folder that cannot be entered for a while takes nothing from what is known of its files."""
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    append(folder / "app.log", numbered("line", 3))
+    with Recorder(tmp_path, ("logs/*.log",)) as recorder:
+        recorder.step()
+        recorder.crash()
+        folder.chmod(0)
+        recorder.step()
+        folder.chmod(0o700)
+        append(folder / "app.log", numbered("line", 3, 3))
+        assert recorder.step() == numbered("line", 3, 3)
+        assert set(recorder.kinds()) == {IncidentKind.UNREADABLE}
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_h11_path_absent_for_one_look(tmp_path: Path, *, restart: bool) -> None:
+    """A file that comes back goes on where it was."""
+    log, aside = tmp_path / "app.log", tmp_path / "aside"
+    append(log, numbered("line", 3))
+    with Recorder(tmp_path) as recorder:
+        recorder.step()
+        log.rename(aside)
+        if restart:
+            recorder.crash()
+        assert recorder.step() == []
+        aside.rename(log)
+        append(log, numbered("line", 3, 3))
+        assert recorder.step() == numbered("line", 3, 3)
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_h11_a_folder_above_is_renamed_away_and_back(tmp_path: Path, *, restart: bool) -> None:
+    """Nothing is read twice, nothing is lost, and nothing is called lost."""
+    parent = tmp_path / "parent"
+    (parent / "logs").mkdir(parents=True)
+    log = parent / "logs" / "app.log"
+    append(log, numbered("line", 3))
+    with log.open("ab") as file:
+        file.write(b"half")
+    with Recorder(tmp_path, ("parent/**/*.log",)) as recorder:
+        recorder.step()
+        parent.rename(tmp_path / "away")
+        if restart:
+            recorder.crash()
+        for _ in range(3):
+            recorder.clock.advance(60)
+            assert recorder.step() == []
+        (tmp_path / "away").rename(parent)
+        append(log, [b" and half", *numbered("line", 3, 3)])
+        assert recorder.step() == [b"half and half", *numbered("line", 3, 3)]
+
+
+def test_h11_a_fifo_does_not_hang(tmp_path: Path) -> None:
+    """What is no regular file is not opened."""
+    os.mkfifo(tmp_path / "pipe.log")
+    append(tmp_path / "app.log", [b"line"])
+    with Recorder(tmp_path) as recorder:
+        assert recorder.step() == [b"line"]
