@@ -17,7 +17,7 @@ from extractor.source.discover import Discovery
 from extractor.source.names import oldest_first
 from extractor.source.spec import Limits
 from extractor.source.whole import WholeFile
-from extractor.store import Incident, Recorded
+from extractor.store import Recorded
 
 WHOLE = "whole:"
 """What the file ids of whole files begin with; following knows nothing of them."""
@@ -115,16 +115,17 @@ class WholeReader:
                 origin = origin_of(mine, self._clock.now())
                 if self._assume_now:
                     origin = Origin(path=file.path, time=self._clock.now(), time_source=TimeSource.ASSUMED)
-                gathered.add(self._intake.take(mine, origin, torn_stays=torn_stays), len(chunk.data) + chunk.skipped)
+                taken = self._intake.take(mine, origin, torn_stays=torn_stays)
+                gathered.add_chunk(mine, taken, self._clock.now())
                 if len(gathered.outcomes) >= MAX_OUTCOMES:
                     yield self._record(gathered, suppress=suppress), whole.position, whole.size
                     gathered = Gathered()
-            incidents = [stored_incident(incident, self._clock.now()) for incident in whole.incidents]
-            if gathered.settled or incidents:
-                recorded = self._record(gathered, suppress=suppress, incidents=incidents)
-                yield recorded, whole.position, whole.size
+            if whole.broken is not None:
+                gathered.incidents.append(stored_incident(whole.broken, self._clock.now()))
+            if gathered.settled or gathered.incidents:
+                yield self._record(gathered, suppress=suppress), whole.position, whole.size
 
-    def _record(self, gathered: Gathered, *, suppress: bool, incidents: Sequence[Incident] = ()) -> Recorded:
+    def _record(self, gathered: Gathered, *, suppress: bool) -> Recorded:
         checkpoints = [
             replace(self.places[file_id], offset=offset, size=offset) for file_id, offset in gathered.settled.items()
         ]
@@ -133,7 +134,7 @@ class WholeReader:
             gathered.outcomes,
             suppress=suppress,
             tallies=gathered.tallies(),
-            incidents=incidents,
+            incidents=gathered.incidents,
         )
 
     def _place(self, whole: WholeFile, path: str) -> Checkpoint:

@@ -114,10 +114,16 @@ class Gathered:
     outcomes: list[Outcome] = field(default_factory=list, repr=False)
     counts: Counter[Reason] = field(default_factory=Counter)
     settled: dict[str, int] = field(default_factory=dict)
+    incidents: list[Incident] = field(default_factory=list)
     read_bytes: int = 0
 
-    def add(self, taken: Taken, read_bytes: int) -> None:
-        """One more chunk."""
+    def add_chunk(self, chunk: Chunk, taken: Taken, now: float) -> None:
+        """One more chunk, with what was met in the bytes that it skipped."""
+        self.incidents.extend(stored_incident(incident, now) for incident in chunk.incidents)
+        self.add(taken, len(chunk.data) + chunk.skipped)
+
+    def add(self, taken: Taken, read_bytes: int = 0) -> None:
+        """What lines gave."""
         self.outcomes.extend(taken.outcomes)
         self.counts.update(taken.counts)
         self.settled.update(taken.settled)
@@ -212,15 +218,15 @@ class Collector:
             return  # a rotated sibling goes on where this file ended
         lineage, source, path = known
         origin = Origin(path=path, time=self._clock.now(), time_source=TimeSource.READ)
-        pending.add(self._intake.end(lineage, origin, source), 0)
+        pending.add(self._intake.end(lineage, origin, source))
 
     def _read(self, chunks: Iterator[Chunk], tally: "_Sum", *, at_the_end: bool) -> bool:
         """Whether all chunks were read; else the outbox is full."""
         pending = Gathered()
         for chunk in chunks:
             self._lineages[chunk.file_id] = (chunk.lineage, chunk.source, chunk.path)
-            taken = self._intake.take(chunk, origin_of(chunk, self._clock.now()), torn_stays=at_the_end)
-            pending.add(taken, len(chunk.data) + chunk.skipped)
+            now = self._clock.now()
+            pending.add_chunk(chunk, self._intake.take(chunk, origin_of(chunk, now), torn_stays=at_the_end), now)
             if len(pending.outcomes) >= MAX_OUTCOMES:
                 self._record(pending, tally)
                 pending = Gathered()
@@ -245,7 +251,7 @@ class Collector:
             pending.outcomes,
             suppress=self._opted_out(),
             tallies=pending.tallies(),
-            incidents=incidents,
+            incidents=[*incidents, *pending.incidents],
         )
         for checkpoint in checkpoints:
             self._follower.recorded(checkpoint)
@@ -268,9 +274,11 @@ class _Sum:
     read_bytes: int = 0
     events: int = 0
     suppressed: int = 0
+    met: list[Incident] = field(default_factory=list)
 
     def add(self, pending: Gathered, recorded: Recorded) -> None:
         self.read_bytes += pending.read_bytes
+        self.met += pending.incidents
         self.events += len(recorded.events)
         self.suppressed += recorded.suppressed
 
@@ -280,7 +288,7 @@ class _Sum:
             read_bytes=self.read_bytes,
             events=self.events,
             suppressed=self.suppressed,
-            incidents=incidents,
+            incidents=(*incidents, *self.met),
             unread_bytes=unread_bytes,
         )
 

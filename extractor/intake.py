@@ -6,17 +6,18 @@ never passes the first piece of an unfinished line.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from extractor.decode.assemble import Assembler, Logical
-from extractor.decode.cut import cut
+from extractor.decode.cut import Line, cut
 from extractor.decode.envelope import Broken, Envelope, detect, unwrap
 from extractor.decode.record import decode_json
 from extractor.ruleset.evaluate import Origin, evaluate
 from extractor.ruleset.event import TimeSource
 from extractor.ruleset.outcome import Outcome
+from extractor.ruleset.prefilter import Pieces, Scanner, build_scanner, derive_literals
 from extractor.ruleset.rule import RuleSet
 from extractor.source.chunk import Chunk
 from extractor.telemetry import Reason
@@ -89,6 +90,8 @@ class Intake:
         self.rules = rules
         self._wrappings = wrappings
         self._max_line_bytes = max_line_bytes
+        self._literals = derive_literals(rules.rules)
+        self._scanners: dict[Envelope, Scanner | None] = {}
         self._envelopes: dict[str, Envelope] = {}
         self._lineages: dict[str, _Lineage] = {}
 
@@ -102,8 +105,8 @@ class Intake:
                 object, which nothing could be added to; else the checkpoint stays before it.
         """
         wrapping = self._wrappings[chunk.source]
-        data, end = bytes(chunk.data), chunk.end
-        if torn_stays and chunk.final and (torn := _torn(data)):
+        data, end = chunk.data, chunk.end
+        if torn_stays and chunk.final and (torn := _torn(chunk)):
             data, end = data[:-torn], end - torn
         envelope = self._envelope(chunk, data, wrapping)
         lineage = self._lineage(chunk.lineage)
@@ -111,7 +114,7 @@ class Intake:
         outcomes: list[Outcome] = []
         counts: Counter[Reason] = Counter()
         too_long = assembler.too_long
-        for line in cut(data, chunk.start):
+        for line in self._lines(chunk, data, envelope, assembler):
             piece = unwrap(line.data, envelope)
             if isinstance(piece, Broken):
                 counts[Reason.BROKEN_ENVELOPE] += 1
@@ -120,6 +123,28 @@ class Intake:
                 self._give(logical, origin, wrapping, outcomes, counts)
         counts[Reason.TOO_LONG] += assembler.too_long - too_long
         return Taken(outcomes=outcomes, counts=+counts, settled=lineage.settle(chunk.file_id, end))
+
+    def _lines(self, chunk: Chunk, data: memoryview, envelope: Envelope, assembler: Assembler) -> Iterator[Line]:
+        """The lines that a rule could match, in their order, and all that belong to an unfinished line."""
+        scanner = self._scanner(envelope)
+        if scanner is None:
+            yield from cut(bytes(data), chunk.start)
+            return
+        # A view cannot search; what it is a view of can, and what is skipped is never copied.
+        buffer: bytes | bytearray = data.obj  # type: ignore[assignment]
+        first, stop = chunk.at, chunk.at + len(data)
+        position = first
+        hits = iter(scanner.find(data))
+        while position < stop:
+            if not assembler.unfinished:
+                # A hit lies inside its line; one before `position` belongs to a line that was taken already.
+                hit = next((hit for hit in hits if first + hit >= position), None)
+                if hit is None:
+                    return
+                position = max(buffer.rfind(b"\n", position, first + hit) + 1, position)
+            after = buffer.find(b"\n", position, stop) + 1 or stop
+            yield from cut(bytes(buffer[position:after]), chunk.start + position - first)
+            position = after
 
     def end(self, lineage: str, origin: Origin, source: int) -> Taken:
         """What is unfinished in a lineage that nothing more will come for; each line once."""
@@ -153,15 +178,20 @@ class Intake:
         elif outcome.reason is not None:
             counts[outcome.reason] += 1
 
-    def _envelope(self, chunk: Chunk, data: bytes, wrapping: Wrapping) -> Envelope:
+    def _envelope(self, chunk: Chunk, data: memoryview, wrapping: Wrapping) -> Envelope:
         if wrapping.envelope is not Envelope.AUTO:
             return wrapping.envelope
         known = self._envelopes.get(chunk.file_id, Envelope.AUTO)
         if known is Envelope.AUTO:
-            known = detect(data[:HEAD_BYTES])
+            known = detect(bytes(data[:HEAD_BYTES]))
             if known is not Envelope.AUTO:
                 self._envelopes[chunk.file_id] = known
         return known
+
+    def _scanner(self, envelope: Envelope) -> Scanner | None:
+        if envelope not in self._scanners:
+            self._scanners[envelope] = build_scanner(self._literals, _PIECES[envelope])
+        return self._scanners[envelope]
 
     def _lineage(self, name: str) -> "_Lineage":
         lineage = self._lineages.get(name)
@@ -190,8 +220,17 @@ class _Lineage:
         return {waiting: pending.get(waiting, to) for waiting, to in reached.items()}
 
 
-def _torn(data: bytes) -> int:
+_PIECES = {
+    Envelope.NONE: Pieces.NONE,
+    Envelope.DOCKER: Pieces.DOCKER,
+    Envelope.CRI: Pieces.CRI,
+    Envelope.AUTO: Pieces.DOCKER | Pieces.CRI,
+}
+
+
+def _torn(chunk: Chunk) -> int:
     """Bytes of a last line that is neither terminated nor whole."""
-    start = data.rfind(b"\n") + 1
-    tail = data[start:]
+    stop = chunk.at + len(chunk.data)
+    start = max(chunk.data.obj.rfind(b"\n", chunk.at, stop) + 1, chunk.at)
+    tail = bytes(chunk.data.obj[start:stop])
     return len(tail) if tail and isinstance(decode_json(tail), Reason) else 0

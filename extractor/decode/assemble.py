@@ -70,6 +70,11 @@ class Assembler:
         self.too_long = 0
 
     @property
+    def unfinished(self) -> bool:
+        """Whether a line of any stream goes on."""
+        return bool(self._unfinished)
+
+    @property
     def pending(self) -> dict[str, int]:
         """For each file that an unfinished line starts in, the smallest such start: its checkpoint waits there.
 

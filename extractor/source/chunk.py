@@ -45,6 +45,7 @@ class Chunk:
         final: The file has ended: `data` may lack its last newline, and nothing will come after it.
         live: These bytes were written after this process first looked.
         modified: The file's modification time, Unix seconds.
+        at: Where `data` begins in the buffer that it is a view of (`data.obj`), which can be searched without a copy.
         incidents: What was met in the skipped bytes: to be counted in the transaction that records this chunk.
     """
 
@@ -59,6 +60,7 @@ class Chunk:
     final: bool = False
     live: bool = False
     modified: float = 0.0
+    at: int = 0
     incidents: tuple[Incident, ...] = ()
 
 

@@ -76,6 +76,7 @@ class Reader:
             source=file.source,
             start=start,
             data=self._view[span.first : span.stop],
+            at=span.first,
             end=file.offset,
             skipped=span.first - lead + span.beyond,
             final=ends and file.offset >= size,
