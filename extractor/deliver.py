@@ -292,7 +292,9 @@ class Deliverer:
 
     def _accept(self, batch: Batch, verdict: Verdict) -> Progress:
         self._owe(partial(self._store.acknowledge, batch))
-        buried = self._owe_burial(self._search.accept(len(batch)))
+        guilty, untested = self._search.accept(len(batch))
+        buried = self._owe_burial(guilty)
+        self._owe_release(untested)
         self._failures = 0
         self._held = False
         return Progress(

@@ -110,6 +110,10 @@ class MisbehavingServer:
         for thread in self._threads:
             thread.join(10)
 
+    def remember(self, request: Request) -> None:
+        """Keep a request for the test to look at."""
+        self.requests.append(request)
+
     def _start(self, target: Callable[..., None], *args: object) -> None:
         thread = threading.Thread(target=target, args=args, daemon=True)
         self._threads.append(thread)
@@ -132,7 +136,7 @@ class MisbehavingServer:
             self._open.add(connection)
             with connection, connection.makefile("rb") as stream:
                 while (request := _read_request(stream)) is not None:
-                    self.requests.append(request)
+                    self.remember(request)
                     answer = self.script(request)
                     if answer.accepted:
                         self.accepted.extend(request.ids)

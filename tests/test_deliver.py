@@ -1,3 +1,4 @@
+import itertools
 import random
 import threading
 
@@ -28,6 +29,7 @@ NO_PACE = DeliveryPace(requests_per_second=1e9)
 
 
 def ids(*numbers: int) -> list[str]:
+    """Of events by number."""
     return [event_id(number) for number in numbers]
 
 
@@ -39,15 +41,18 @@ def deliverer_of(
     pace: DeliveryPace = NO_PACE,
     **options: object,
 ) -> Deliverer:
+    """A loop that is never paced."""
     return Deliverer(outbox, destination, clock=clock, pace=pace, rng=random.Random(7).random, **options)  # type: ignore[arg-type]
 
 
 @pytest.fixture
 def clock() -> FakeClock:
+    """Stands still."""
     return FakeClock()
 
 
 def outbox_of(count: int, size: int = 0) -> FakeOutbox:
+    """Events 0, 1, 2 ..."""
     return FakeOutbox([build_event(number, size) for number in range(count)])
 
 
@@ -120,10 +125,10 @@ def test_a_lone_refused_event_waits_until_another_is_accepted(clock: FakeClock) 
 def test_refused_events_at_the_head_never_block_those_behind(clock: FakeClock) -> None:
     """A wall of bad events is probed past, one probe at a time, and then known for what it is."""
     bad = range(SERVER_AFTER + 5)
-    outbox, destination = outbox_of(len(bad) + 3), FakeDestination(refusing(*bad))
+    outbox, destination = outbox_of(len(bad) + 20), FakeDestination(refusing(*bad))
     step_until(deliverer_of(outbox, destination, clock), clock, ProgressKind.IDLE)
     assert sorted(outbox.dead) == ids(*bad)
-    assert len(outbox.delivered) == 3
+    assert len(outbox.delivered) == 20
 
 
 def test_a_server_that_turns_to_refusing_everything_in_mid_search_buries_few(clock: FakeClock) -> None:
@@ -133,7 +138,7 @@ def test_a_server_that_turns_to_refusing_everything_in_mid_search_buries_few(clo
     step_until(deliverer_of(outbox, destination, clock), clock, ProgressKind.HELD)
     assert outbox.dead == {}
     assert len(outbox.delivered) == 50
-    assert BELIEVED < len(outbox.waiting)
+    assert len(outbox.waiting) > BELIEVED
 
 
 def test_a_search_survives_a_server_that_fails_every_third_time(clock: FakeClock) -> None:
@@ -203,7 +208,7 @@ def test_at_most_one_request_is_made_in_each_retry_after_window(clock: FakeClock
         deliverer.step()
         clock.advance(1.0)
     assert len(times) == 21
-    assert all(later - earlier >= 30 for earlier, later in zip(times, times[1:], strict=False))
+    assert all(later - earlier >= 30 for earlier, later in itertools.pairwise(times))
     assert outbox.delivered == ids(*range(5))
 
 
@@ -295,9 +300,7 @@ def test_requests_keep_the_configured_distance(clock: FakeClock) -> None:
     step_until(
         deliverer_of(outbox_of(1000), FakeDestination(answer), clock, pace=pace), clock, ProgressKind.IDLE
     )
-    assert [later - earlier for earlier, later in zip(times, times[1:], strict=False)] == pytest.approx(
-        [0.25] * 9
-    )
+    assert [later - earlier for earlier, later in itertools.pairwise(times)] == pytest.approx([0.25] * 9)
 
 
 def test_events_that_the_gate_refuses_are_dead_and_the_others_go(clock: FakeClock) -> None:

@@ -1,9 +1,10 @@
 """Which events of a refused batch are to blame, and when it is the server instead. Pure: sizes in, decisions out.
 
 A server that answers 400 or 413 says that something in a batch is wrong, not what. The search asks it again with the
-first half, and half of that, down to one event. An event refused alone is a *suspect*: it is set aside, and becomes
-*guilty* when the server accepts something else. Where nothing is accepted, nobody is guilty: the server refuses
-everything, and delivery holds.
+first half, and half of that, down to one event. An event refused alone is a *suspect* and set aside. It is *guilty* if
+the server accepted something shortly before and, where there is something to try, after it. A suspect that no
+acceptance came before is tried once more as soon as one has come: until then it may have been the server. Where nothing
+is accepted, nobody is guilty, and delivery holds.
 
 Events stay in the outbox all the while; only how many to take next, and the suspects, are kept here. A search may be
 broken off at any time (a 503, a crash) and begins again without having lost or blamed anything.
@@ -37,6 +38,9 @@ class Suspect(Generic[Item]):
     status: int | None
 
 
+Suspects = tuple[Suspect[Item], ...]
+
+
 class OffenderSearch(Generic[Item]):
     """Halves batches until the offender stands alone. Knows nothing of servers and stores."""
 
@@ -44,9 +48,10 @@ class OffenderSearch(Generic[Item]):
         self._span = 0  # so many events at the head hold one that spoils them; 0: none is known
         self._suspects: list[Suspect[Item]] = []
         self._accepts = False  # since the search began something was accepted, and few suspects came after
+        self._proved = 0  # so many of the suspects, the first, came while that was so
 
     @property
-    def suspects(self) -> tuple[Suspect[Item], ...]:
+    def suspects(self) -> Suspects[Item]:
         """Events that were refused alone, neither guilty nor cleared yet."""
         return tuple(self._suspects)
 
@@ -68,30 +73,36 @@ class OffenderSearch(Generic[Item]):
             return False
         self._span = 0
         self._suspects.append(Suspect(items[0], reason, status))
-        if len(self._suspects) > BELIEVED:
+        self._proved += self._accepts
+        if len(self._suspects) >= BELIEVED:
             self._accepts = False
         return True
 
-    def accept(self, count: int) -> tuple[Suspect[Item], ...]:
-        """So many events were accepted: the server works, so the suspects are guilty. Returns them."""
+    def accept(self, count: int) -> tuple[Suspects[Item], Suspects[Item]]:
+        """So many events were accepted: the server works. The guilty, and those to release and try once more."""
+        proved = self._proved
         self._span = max(0, self._span - count)
+        suspects = self._take_suspects()
+        guilty, untested = suspects[:proved], suspects[proved:]
+        self._span = len(untested) or self._span
         self._accepts = self._span > 0
-        return self._take_suspects()
+        return guilty, untested
 
-    def conclude(self) -> tuple[tuple[Suspect[Item], ...], tuple[Suspect[Item], ...]]:
+    def conclude(self) -> tuple[Suspects[Item], Suspects[Item]]:
         """Nothing is left to try: the guilty, and those to release because it is the server. One is empty."""
         accepts = self._accepts
         suspects = self.give_up()
         return (suspects, ()) if accepts else ((), suspects)
 
-    def give_up(self) -> tuple[Suspect[Item], ...]:
+    def give_up(self) -> Suspects[Item]:
         """Forget the search; returns the suspects, to be released."""
         suspects = self._take_suspects()
         self._span = 0
         self._accepts = False
         return suspects
 
-    def _take_suspects(self) -> tuple[Suspect[Item], ...]:
+    def _take_suspects(self) -> Suspects[Item]:
         suspects = tuple(self._suspects)
         self._suspects.clear()
+        self._proved = 0
         return suspects
