@@ -1,11 +1,15 @@
 """What the docs say is what the code says."""
 
+import json
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from docs import render
+from extractor import rulepacks
 from extractor.config import load_config
+from extractor.document import load, load_file, plain
 
 ROOT = Path(__file__).parent.parent
 
@@ -37,3 +41,22 @@ def test_the_config_in_the_reference_is_a_good_one(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(page.partition("```yaml\n")[2].partition("```")[0], encoding="utf-8")
     assert load_config(path, {"SEGMENT_WRITE_KEY": "key"}).sources[0].paths == ("/var/log/lago/*.log",)
+
+
+@pytest.mark.parametrize("name", rulepacks.shipped_names())
+def test_the_schema_for_editors_takes_every_shipped_pack(name: str) -> None:
+    """An editor must not mark what the loader takes; it marks a key that is misspelt."""
+    schema = json.loads((ROOT / "docs" / "schema" / "pack.json").read_text(encoding="utf-8"))
+    validator = jsonschema.Draft202012Validator(schema)
+    text, file = rulepacks.shipped(name)
+    validator.validate(plain(load(text, file)))
+    assert not validator.is_valid(plain(load(text.replace("rules:", "rulez:"), file)))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.yaml")), ids=lambda path: path.name)
+def test_every_example_config_is_a_good_one(path: Path) -> None:
+    """For the loader and for editors alike."""
+    schema = json.loads((ROOT / "docs" / "schema" / "config.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(plain(load_file(path)))
+    for pattern in load_config(path, {}).sources[0].paths:
+        assert Path(pattern).is_file()
