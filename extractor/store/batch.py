@@ -6,7 +6,8 @@ from typing import Any
 
 from extractor.ruleset.event import Event, TimeSource
 from extractor.store.errors import StoreBroken
-from extractor.store.seal import seal_event
+from extractor.store.paths import path_text
+from extractor.store.seal import ROW_ERRORS, seal_event
 
 EVENT_COLUMNS = (
     "event.message_id, event.name, event.rule, event.message, event.time, event.time_source,"
@@ -95,16 +96,21 @@ def build_stored(sequence: int, columns: Sequence[Any]) -> StoredEvent:
     message_id, name, rule, message, time, time_source, path, offset, recorded_at, seal = columns
     if message_id is None:
         raise StoreBroken("the state is damaged: a stored event is missing; start again to set it aside")
-    if seal != seal_event(message_id, name, rule, message, time, time_source, path, offset):
-        raise StoreBroken("the state is damaged: a stored event was altered; start again to set it aside")
-    event = Event(
-        message_id=message_id.hex(),
-        name=name,
-        rule=rule,
-        message=message,
-        time=time,
-        time_source=TimeSource(time_source),
-        path=path.decode("utf-8", "surrogateescape"),
-        offset=offset,
-    )
+    try:
+        if seal != seal_event(message_id, name, rule, message, time, time_source, path, offset):
+            raise StoreBroken("the state is damaged: a stored event was altered; start again to set it aside")
+        event = Event(
+            message_id=message_id.hex(),
+            name=name,
+            rule=rule,
+            message=message,
+            time=time,
+            time_source=TimeSource(time_source),
+            path=path_text(path),
+            offset=offset,
+        )
+    except ROW_ERRORS as error:
+        raise StoreBroken(
+            "the state is damaged: a stored event was altered; start again to set it aside"
+        ) from error
     return StoredEvent(sequence, event, recorded_at)

@@ -8,7 +8,7 @@ from typing import Any
 from extractor.checkpoint import Checkpoint
 from extractor.store.errors import StoreBroken
 from extractor.store.paths import path_bytes, path_text
-from extractor.store.seal import seal_checkpoint
+from extractor.store.seal import ROW_ERRORS, seal_checkpoint
 
 _SIGN = 1 << 63
 COLUMNS = "file_id, path, device, inode, offset, size, identity, lost_bytes, gone_since, seal"
@@ -71,17 +71,21 @@ def build_checkpoint(row: Sequence[Any]) -> Checkpoint:
         StoreBroken: The row is not what was written.
     """
     file_id, path, device, inode, offset, size, identity, lost_bytes, gone_since, seal = row
-    checkpoint = Checkpoint(
-        file_id=file_id,
-        path=path_text(path),
-        device=unsigned(device),
-        inode=unsigned(inode),
-        offset=offset,
-        size=size,
-        identity=identity,
-        lost_bytes=lost_bytes,
-        gone_since=gone_since,
-    )
-    if seal != seal_checkpoint(checkpoint):
+    try:
+        checkpoint = Checkpoint(
+            file_id=file_id,
+            path=path_text(path),
+            device=unsigned(device),
+            inode=unsigned(inode),
+            offset=offset,
+            size=size,
+            identity=identity,
+            lost_bytes=lost_bytes,
+            gone_since=gone_since,
+        )
+        sound = seal == seal_checkpoint(checkpoint)
+    except ROW_ERRORS:
+        sound = False
+    if not sound:
         raise StoreBroken("the state is damaged: a checkpoint was altered; start again to set it aside")
     return checkpoint

@@ -8,6 +8,7 @@ from extractor.store.checkpoints import read_checkpoints
 from extractor.store.database import named
 from extractor.store.errors import StoreBroken, StoreTooNew
 from extractor.store.migrate import expected_schema, newest, schema, version
+from extractor.store.seal import ROW_ERRORS
 
 # Every page of a smaller file is looked at, every start: a second or less. A larger one gets this look when the
 # last process met damage (`StateFolder.mark_suspect`); schema, counts and checkpoints are always looked at.
@@ -15,7 +16,12 @@ CLOSE_LOOK_BYTES = 256 << 20
 
 # https://www.sqlite.org/fileformat2.html#the_database_header, checked 2026-11: magic, WAL versions, payload
 # fractions, UTF-8. SQLite takes a file with other versions for a read-only one, which would never heal.
-_HEADER = ((0, b"SQLite format 3\0"), (18, b"\x02\x02"), (21, b"\x40\x20\x20"), (56, b"\0\0\0\x01"))
+_HEADER = (
+    (0, (b"SQLite format 3\0",)),
+    (18, (b"\x02\x02", b"\x01\x01")),  # 1: no log; so a backup begins its life
+    (21, (b"\x40\x20\x20",)),
+    (56, (b"\0\0\0\x01",)),
+)
 
 
 class Damaged(Exception):
@@ -33,8 +39,8 @@ def check_header(path: Path) -> None:
         head = file.read(100)
     if not head:
         raise Damaged("it was empty")
-    for offset, expected in _HEADER:
-        if head[offset : offset + len(expected)] != expected:
+    for offset, accepted in _HEADER:
+        if not head.startswith(accepted, offset):
             raise Damaged("its header was altered")
 
 
@@ -55,7 +61,7 @@ def examine(connection: sqlite3.Connection, *, closely: bool) -> None:
         raise known from error
     except StoreBroken as error:
         raise Damaged("a row was altered") from error
-    except (ValueError, TypeError) as error:
+    except ROW_ERRORS as error:
         # A text that is no UTF-8, a word that we never write, NULL where there is none.
         raise Damaged("a row was altered") from error
 

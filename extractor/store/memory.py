@@ -1,19 +1,43 @@
 """Memory inside one transaction: read ahead in a few statements, written back in one."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from extractor.ruleset.outcome import Memo, Outcome, Standing
 from extractor.store.errors import StoreBroken
 from extractor.store.lookup import look_up
-from extractor.store.seal import seal_memory, seal_value, unseal_value
+from extractor.store.seal import ROW_ERRORS, seal_memory, seal_value, unseal_value
 
-READ = "SELECT key, standing, digest, reset, value, primed, seal FROM memory WHERE key IN ({keys})"
+COLUMNS = "key, standing, digest, reset, value, primed, seal"
+READ = f"SELECT {COLUMNS} FROM memory WHERE key IN ({{keys}})"  # noqa: S608 - a constant
 WRITE = (
-    "INSERT INTO memory (key, standing, digest, reset, value, primed, seal) VALUES (?, ?, ?, ?, ?, ?, ?)"
+    f"INSERT INTO memory ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (key) DO UPDATE SET standing = excluded.standing, digest = excluded.digest,"
     " reset = excluded.reset, value = excluded.value, primed = excluded.primed, seal = excluded.seal"
 )
+
+
+def build_memo(row: Sequence[Any]) -> Memo:
+    """A row of memory from `COLUMNS`.
+
+    Raises:
+        StoreBroken: The row is not what was written.
+    """
+    key, standing, digest, reset, value, primed, seal = row
+    try:
+        text = None if value is None else unseal_value(value)
+        sound = seal == seal_memory(key, standing, digest, reset, primed) and (text is None) == (
+            value is None
+        )
+        memo = Memo(Standing(standing), digest, reset, text)
+    except ROW_ERRORS as error:
+        raise StoreBroken(
+            "the state is damaged: a row of memory was altered; start again to set it aside"
+        ) from error
+    if not sound:
+        raise StoreBroken("the state is damaged: a row of memory was altered; start again to set it aside")
+    return memo
 
 
 class TransactionMemory:
@@ -41,13 +65,8 @@ class TransactionMemory:
 
     def _fetch(self, keys: set[bytes]) -> None:
         self._memos.update(dict.fromkeys(keys))
-        for key, standing, digest, reset, value, primed, seal in look_up(self._connection, READ, list(keys)):
-            text = None if value is None else unseal_value(value)
-            if seal != seal_memory(key, standing, digest, reset, primed) or (value is None) != (text is None):
-                raise StoreBroken(
-                    "the state is damaged: a row of memory was altered; start again to set it aside"
-                )
-            self._memos[key] = Memo(Standing(standing), digest, reset, text)
+        for row in look_up(self._connection, READ, list(keys)):
+            self._memos[row[0]] = build_memo(row)
 
     def read(self, key: bytes) -> Memo | None:
         """The row under a key, or None where nothing was ever written."""

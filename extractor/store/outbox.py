@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from extractor.store.batch import EVENT_COLUMNS, Batch, DeadLetter, SentEvent, StoredEvent, build_stored
+from extractor.store.errors import StoreBroken
 
 
 @dataclass(slots=True)
@@ -57,27 +58,34 @@ def delete_unreferenced(connection: sqlite3.Connection) -> None:
 
 def lease(connection: sqlite3.Connection, leases: Leases, *, max_events: int, max_bytes: int) -> Batch:
     """The first events in order that nobody holds; at least one if there is any, however large."""
+    chosen = _choose(connection, leases.held, max_events=max_events, max_bytes=max_bytes)
+    if not chosen:
+        return Batch()
+    wanted = set(chosen)
+    rows = connection.execute(
+        f"SELECT outbox.sequence, {EVENT_COLUMNS} FROM outbox LEFT JOIN event"  # noqa: S608 - a constant
+        " ON event.sequence = outbox.sequence AND event.message_id = outbox.message_id"
+        " WHERE outbox.sequence BETWEEN ? AND ? ORDER BY outbox.sequence",
+        (chosen[0], chosen[-1]),
+    )
+    events = tuple(build_stored(row[0], row[1:]) for row in rows if row[0] in wanted)
+    leases.held |= wanted
+    return Batch(events)
+
+
+def _choose(connection: sqlite3.Connection, held: set[int], *, max_events: int, max_bytes: int) -> list[int]:
     sequences: list[int] = []
     room = max_bytes
     for sequence, size in connection.execute("SELECT sequence, bytes FROM outbox ORDER BY sequence"):
-        if sequence in leases.held:
+        if not isinstance(size, int):
+            raise StoreBroken("the state is damaged: the outbox was altered; start again to set it aside")
+        if sequence in held:
             continue
         if sequences and (len(sequences) >= max_events or size > room):
             break
         sequences.append(sequence)
         room -= size
-    if not sequences:
-        return Batch()
-    wanted = set(sequences)
-    rows = connection.execute(
-        f"SELECT outbox.sequence, {EVENT_COLUMNS} FROM outbox LEFT JOIN event"  # noqa: S608 - a constant
-        " ON event.sequence = outbox.sequence AND event.message_id = outbox.message_id"
-        " WHERE outbox.sequence BETWEEN ? AND ? ORDER BY outbox.sequence",
-        (sequences[0], sequences[-1]),
-    )
-    events = tuple(build_stored(row[0], row[1:]) for row in rows if row[0] in wanted)
-    leases.held |= wanted
-    return Batch(events)
+    return sequences
 
 
 def _waiting(connection: sqlite3.Connection, events: Sequence[StoredEvent]) -> list[StoredEvent]:

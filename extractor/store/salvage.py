@@ -15,11 +15,13 @@ from extractor.ruleset.outcome import Standing
 from extractor.store.batch import EVENT_COLUMNS, build_stored
 from extractor.store.checkpoints import COLUMNS, build_checkpoint, write_checkpoints
 from extractor.store.errors import StoreBroken
-from extractor.store.memory import WRITE
+from extractor.store.memory import COLUMNS as MEMORY_COLUMNS
+from extractor.store.memory import WRITE, build_memo
 from extractor.store.outbox import delete_unreferenced, recount
-from extractor.store.seal import seal_memory, unseal_value
+from extractor.store.seal import ROW_ERRORS
 
 _ID_BYTES = 24
+_PRIMED = 5  # its place in a row of memory
 _LAST = 1 << 62  # above any sequence
 _KEPT_COUNTS = "SELECT outbox_rows, outbox_bytes, dead_rows, suppressed_rows FROM state"
 
@@ -87,7 +89,7 @@ def carry_over(source: sqlite3.Connection, target: sqlite3.Connection) -> Salvag
     if salvage.whole:
         scan = _Scan(source)
         for row in scan.rows(f"SELECT {COLUMNS} FROM checkpoint", "file_id", "", chr(0x10FFFF)):  # noqa: S608 - a constant
-            with suppress(StoreBroken, ValueError, TypeError, AttributeError):
+            with suppress(StoreBroken, *ROW_ERRORS):
                 checkpoints.append(build_checkpoint((row[0].decode(), *row[1:])))
         write_checkpoints(target, checkpoints)
     salvage.checkpoints = len(checkpoints)
@@ -121,7 +123,7 @@ def _each(rows: Iterator[tuple[Any, ...]], insert: Callable[[Sequence[Any]], obj
     for row in rows:
         try:
             insert(row)
-        except (sqlite3.IntegrityError, StoreBroken, ValueError, TypeError, AttributeError):
+        except (sqlite3.IntegrityError, StoreBroken, *ROW_ERRORS):
             whole = False
     return whole
 
@@ -134,7 +136,7 @@ def _carry_state(source: sqlite3.Connection, target: sqlite3.Connection, salvage
     row = _first(source, "SELECT delivered, transactions, destination, opt_out_since, opt_out_by FROM state")
     if row is None:
         return
-    with suppress(sqlite3.IntegrityError, ValueError, TypeError):
+    with suppress(sqlite3.IntegrityError, *ROW_ERRORS):
         by = None if row[4] is None else _text(row[4])
         target.execute(
             "UPDATE state SET delivered = ?, transactions = ?, destination = ?, opt_out_since = ?, opt_out_by = ?",
@@ -235,24 +237,18 @@ def _carry_events(
 
 
 def _carry_memory(source: sqlite3.Connection, target: sqlite3.Connection, salvage: Salvage) -> None:
-    def memo(row: Sequence[Any]) -> None:
-        key, standing, digest, reset, value, primed, seal = row
-        if seal != seal_memory(key, standing, digest, reset, primed):
-            raise StoreBroken
-        if value is not None and unseal_value(value) is None:
-            raise StoreBroken
+    def carry(row: Sequence[Any]) -> None:
+        memo = build_memo(row)
         # Remembered values and what an operator told suppress no event of a line that is read again.
-        if salvage.whole or primed or value is not None or standing == Standing.CONFLICT:
+        if salvage.whole or row[_PRIMED] or memo.value is not None or memo.standing is Standing.CONFLICT:
             target.execute(WRITE, row)
             salvage.memory += 1
 
     for first in range(256):
         low, high = bytes([first]), bytes([first + 1]) if first < 255 else b"\xff" * 33
         _each(
-            _Scan(source).rows(
-                "SELECT key, standing, digest, reset, value, primed, seal FROM memory", "key", low, high
-            ),
-            memo,
+            _Scan(source).rows(f"SELECT {MEMORY_COLUMNS} FROM memory", "key", low, high),
+            carry,
         )
 
 

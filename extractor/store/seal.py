@@ -8,6 +8,9 @@ from zlib import crc32
 
 from extractor.checkpoint import Checkpoint
 
+ROW_ERRORS = (AttributeError, OverflowError, TypeError, ValueError, struct.error)
+"""What a row can raise in which nothing is where it was: the damage of a page respects no types."""
+
 
 def seal_event(  # noqa: PLR0917 - once for each event; keywords would cost
     message_id: bytes,

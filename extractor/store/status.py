@@ -4,9 +4,11 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Protocol
 
+from extractor.store.errors import StoreBroken
 from extractor.store.optout import OptOut
 from extractor.store.paths import path_text
 from extractor.store.recording import Incident
+from extractor.store.seal import ROW_ERRORS
 
 
 class Clock(Protocol):
@@ -100,7 +102,18 @@ class StatusSnapshot:
 
 
 def read_status(connection: sqlite3.Connection, *, now: float) -> StatusSnapshot:
-    """Everything, within the caller's transaction."""
+    """Everything, within the caller's transaction.
+
+    Raises:
+        StoreBroken: A row is not what was written.
+    """
+    try:
+        return _read(connection, now=now)
+    except ROW_ERRORS as error:
+        raise StoreBroken("the state is damaged: a row was altered; start again to set it aside") from error
+
+
+def _read(connection: sqlite3.Connection, *, now: float) -> StatusSnapshot:
     files = tuple(
         FileStatus(path_text(row[0]), *row[1:])
         for row in connection.execute(

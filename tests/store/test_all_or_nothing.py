@@ -42,6 +42,7 @@ def some_of_everything(store: Store) -> None:
 
 
 def record(store: Store) -> None:
+    """A transaction in which everything moves that can."""
     store.record(
         [checkpoint("a", 20), checkpoint("c", 5)],
         [
@@ -58,6 +59,7 @@ def record(store: Store) -> None:
 
 
 def record_suppressed(store: Store) -> None:
+    """The same while opted out."""
     store.record([checkpoint("a", 20)], [fact("new", once="new"), remember("org", "m/1")], suppress=True)
 
 
@@ -177,11 +179,15 @@ def test_full_disk_stops_recording_and_nothing_else(tmp_path: Path) -> None:
     with store._database.alone() as connection:
         pages = connection.execute("PRAGMA page_count").fetchone()[0]
         connection.execute(f"PRAGMA max_page_count = {pages + 20}").fetchone()
-    recorded = []
-    with pytest.raises(StoreUnavailable, match="disk is full"):
+    recorded: list[str] = []
+
+    def fill() -> None:
         for number in range(100):
             store.record([checkpoint("a", number)], [fact(f"f{number}", size=3000)])
             recorded.append(f"f{number}")
+
+    with pytest.raises(StoreUnavailable, match="disk is full"):
+        fill()
 
     assert len(recorded) > 3
     assert waiting(store) == ids("small", *recorded)

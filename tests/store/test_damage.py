@@ -143,6 +143,7 @@ def _world(tmp_path: Path) -> World:
 
 
 def damaged_copies(folder: Path) -> list[Path]:
+    """Copies that were set aside."""
     return [path for path, _ in StateFolder(folder).copies() if ".damaged-" in path.name]
 
 

@@ -19,6 +19,7 @@ def _store(clock: FakeClock) -> Iterator[Store]:
 
 
 def names_of(batch: Batch) -> list[str]:
+    """Message ids of a batch."""
     return [stored.event.message_id for stored in batch.events]
 
 
