@@ -2,25 +2,35 @@
 
 Names are refused when a pack is loaded; texts are left out, and counted, when a line is read. The shapes are
 deliberately broad: a plan's name that is lost costs a label in a chart, an e-mail address that is sent cannot be
-taken back. All scans are linear in the text.
+taken back. What is only a person's name or a street cannot be told from any other words, and is not found.
+
+Every repetition in a pattern is bounded, possessive, or followed by what it cannot match: all scans are linear.
 """
 
 import re
+import unicodedata
 from enum import StrEnum
+from itertools import pairwise
+from typing import Final
 
-RESERVED_NAMES = frozenset({"revenue", "value", "currency"})
+from extractor.ruleset.private_numbers import holds_amount, holds_card, holds_iban, holds_phone
+
+RESERVED_NAMES: Final = frozenset({"revenue", "value", "currency"})
 """Segment gives these property names a meaning of money (Segment spec, "Track": reserved properties)."""
 
-_AMOUNT_NAME = re.compile(
-    r"(?:^|_)(?:amounts?|cents|prices?|totals?|subtotals?|balances?|costs?|mrr|arr|ltv|gmv|payout|refunds?|taxes)(?:_|$)"
+_AMOUNT_NAME: Final = re.compile(
+    r"(?:^|_)(?:amounts?|cents|prices?|totals?|subtotals?|balances?|costs?|mrr|arr|ltv|gmv|payouts?|refunds?|tax|taxes|"
+    r"salary|salaries|income|earnings|profit|budget|turnover|revenues?|currency)(?:_|$)"
 )
-_PERSONAL_NAME = re.compile(
-    r"(?:^|_)(?:e?mails?|phones?|mobile|fax|iban|bic|ssn|vat|passwords?|secrets?|tokens?|api_keys?|credentials?|"
-    r"address(?:es|_line[12]?)?|street|zip(?:code)?|city|postcode|postal|birth(?:day|date)?|gender|"
-    r"firstname|lastname|fullname|surname|username|legal_name|ip|tax_id|tax_identification_number|"
-    r"latitude|longitude|cards?|account_number)(?:_|$)"
-    r"|(?:^|_)(?:first|last|full|middle|given|family|user|customer|person|contact|organization|company)_name$"
+_PERSONAL_NAME: Final = re.compile(
+    r"(?:^|_)(?:e?mails?|phones?|telephone|tel|mobile|fax|iban|bic|swift|ssn|vat|passport|national_id|"
+    r"passwords?|passphrase|pin|secrets?|tokens?|api_keys?|access_keys?|private_keys?|credentials?|authorization|cookies?|"
+    r"address(?:es|_line[12]?)?|street|zip(?:code)?|city|postcode|postal|birth(?:day|date)?|dob|age|gender|"
+    r"firstname|lastname|fullname|surname|username|nickname|login|legal_name|ip|ips|"
+    r"tax_id|tax_identification_number|latitude|longitude|lat|lng|cards?|cvc|cvv|account_number|webhook_urls?)(?:_|$)"
+    r"|(?:^|_)(?:first|last|full|middle|given|family|user|customer|person|contact|organization|company)_names?$"
 )
+_HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 class NameDoubt(StrEnum):
@@ -34,13 +44,13 @@ class NameDoubt(StrEnum):
 def doubt_name(name: str) -> NameDoubt | None:
     """Why a property of this name (or read from a field of this name) is refused, or None."""
     # `amountCents` and `AmountCents` are the same promise as `amount_cents`.
-    plain = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().replace("-", "_")
+    plain = _HUMP.sub("_", name).lower().replace("-", "_")
     if plain in RESERVED_NAMES:
         return NameDoubt.RESERVED
-    if _AMOUNT_NAME.search(plain):
-        return NameDoubt.AMOUNT
     if _PERSONAL_NAME.search(plain):
         return NameDoubt.PERSONAL
+    if _AMOUNT_NAME.search(plain):
+        return NameDoubt.AMOUNT
     return None
 
 
@@ -51,61 +61,82 @@ class TextDoubt(StrEnum):
     PHONE = "phone"
     CARD = "card"
     IBAN = "iban"
-    TOKEN = "token"  # noqa: S105: the name of a kind, no secret
+    TOKEN = "token"
     AMOUNT = "amount"
 
 
-# Anything around an @ that could be an address, with or without a dot in the domain, full-width @ included.
-_EMAIL = re.compile(r"[^\s@＠]{1,64}\s?[@＠]\s?[^\s@＠.]{1,255}")
-# Digits in groups: a phone or card number. Not inside a word, an id or a UUID.
-_DIGIT_RUN = re.compile(r"(?<![\w.-])\+?\(?\d[\d\s().\-/\u00a0\u2010-\u2015]{5,30}\d(?![\w-])")
-_DATE_LIKE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[ ]\d{2})?|\d{1,2}[./]\d{1,2}[./]\d{4}|\d{4}[./]\d{2}[./]\d{2}")
-_IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?:\s?[A-Z0-9]{4}){2,7}(?:\s?[A-Z0-9]{1,4})?(?![A-Za-z0-9])")
-_TOKEN = re.compile(
-    r"(?i:bearer|basic)\s+[A-Za-z0-9._~+/-]{12,}"
-    r"|(?<![A-Za-z0-9])(?:sk|pk|rk|whsec|ghp|gho|ghs|github_pat|glpat|xox[abprs]|AKIA|ASIA|AIza|SG|npm|pypi|key|api[_-]?key|token|secret)"
-    r"[_\-.:=]?[A-Za-z0-9_\-]{16,}"
-    r"|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"
-    r"|-----BEGIN "
-)
-_CURRENCY = r"(?:[$€£¥₹₽₩₪₺₫₴₦฿]|\b(?:EUR|USD|GBP|CHF|JPY|CAD|AUD|SEK|NOK|DKK|PLN|BRL|INR|CNY|MXN|ZAR)\b|\b(?i:euros?|dollars?|pounds?)\b)"
-_AMOUNT = re.compile(rf"{_CURRENCY}\s?\d|\d[\d\s.,'\u00a0\u202f]{{0,20}}[kKmM]?\s?{_CURRENCY}")
-
-PHONE_DIGITS = range(7, 16)
-"""E.164 allows at most 15 digits; below seven it is no subscriber number."""
-CARD_DIGITS = range(13, 20)
-"""ISO/IEC 7812-1: 13 to 19 digits in practice."""
-
-
 def doubt_text(text: str) -> TextDoubt | None:
-    """What private thing the text seems to hold, or None."""
-    if ("@" in text or "＠" in text) and _EMAIL.search(text):
+    """What private thing the text seems to hold, or None. Total on any text, and linear in its length."""
+    plain = text if text.isascii() else _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
+    if _holds_email(plain):
         return TextDoubt.EMAIL
-    if _TOKEN.search(text):
+    plain = _UUID.sub("…", plain)
+    if _holds_token(plain):
         return TextDoubt.TOKEN
-    if not any(character.isdigit() for character in text):
+    if _DIGIT.search(plain) is None:
         return None
-    if _IBAN.search(text):
+    if holds_iban(plain):
         return TextDoubt.IBAN
-    if _AMOUNT.search(text):
+    if holds_amount(plain):
         return TextDoubt.AMOUNT
-    for run in _DIGIT_RUN.finditer(text):
-        doubt = _doubt_digits(run[0])
-        if doubt is not None:
-            return doubt
-    return None
-
-
-def _doubt_digits(run: str) -> TextDoubt | None:
-    digits = [int(character) for character in run if character.isdigit()]
-    if len(digits) in CARD_DIGITS and _luhn(digits):
+    if holds_card(plain):
         return TextDoubt.CARD
-    if len(digits) in PHONE_DIGITS and not _DATE_LIKE.fullmatch(run.strip()):
-        return TextDoubt.PHONE
-    return None
+    return TextDoubt.PHONE if holds_phone(plain) else None
 
 
-def _luhn(digits: list[int]) -> bool:
-    """ISO/IEC 7812-1 annex B."""
-    doubled = (digit if index % 2 == 0 else digit * 2 - 9 * (digit > 4) for index, digit in enumerate(reversed(digits)))
-    return sum(doubled) % 10 == 0
+_DIGIT: Final = re.compile(r"\d")
+# What is not seen and would part what belongs together: soft hyphens, joiners, marks of direction, variants.
+_INVISIBLE: Final = re.compile(
+    "[\u00ad\u034f\u061c\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]"
+)
+_UUID: Final = re.compile(
+    r"(?<![0-9A-Za-z])[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?![0-9A-Za-z])",
+    re.IGNORECASE,
+)
+
+# ---- e-mail addresses ----
+
+# Anything around an @ may be an address, with or without a dot in the domain.
+_AT: Final = re.compile(r"[^\s@]\s?@\s?[^\s@.]")
+_SPELT_AT: Final = re.compile(
+    r"\w\s?(?:%40|&#64;|[(\[{]\s?(?:at|@)\s?[)\]}])\s?\w|\w\s{1,3}at\s{1,3}[\w-]{1,64}\s{1,3}dot\s{1,3}"
+    r"(?:com|net|org|io|co|dev|app|info|example|fr|de|es|it|nl|be|ch|at|uk|eu|us|ca|in|br|jp)\b",
+    re.IGNORECASE,
+)
+
+
+def _holds_email(text: str) -> bool:
+    return ("@" in text and _AT.search(text) is not None) or _SPELT_AT.search(text) is not None
+
+
+# ---- secrets ----
+
+_SURE_TOKEN: Final = re.compile(
+    r"-----BEGIN "
+    r"|(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_-]{8}"
+    r"|(?<![A-Za-z0-9])(?:(?:AKIA|ASIA)[A-Z0-9]{16}|AIza[A-Za-z0-9_-]{35})(?![A-Za-z0-9])"
+    r"|(?<![A-Za-z])(?i:api[ _-]?key|secret(?:[ _-]?key)?|access[ _-]?key|token|passw(?:or)?d|pwd|passphrase)"
+    r"\s{0,3}[=:]\s{0,3}\S{6}"
+)
+# A prefix that keys are known by, and behind it something random; `sk_for_small_companies` is none.
+_LIKELY_TOKEN: Final = re.compile(
+    r"(?<![A-Za-z0-9])(?:(?i:bearer|basic|apikey)\s{1,3}|(?:sk|pk|rk|whsec|gh[oprsu]|github_pat|glpat|xox[abeoprs]|npm|"
+    r"pypi|hf|shpat|dop_v1|SG|key|lago_key|api[_-]?key|token|secret)[-_.:=])([A-Za-z0-9._~+/=-]{10,}+)"
+)
+_CHUNK: Final = re.compile(r"[A-Za-z0-9]{10,}+")
+_LONG_CHUNK: Final = re.compile(r"[A-Za-z0-9]{32,}+")
+_LEAST_CHANGES: Final = 4
+"""Changes between small letters, capitals and digits from which a word is none: `Subscription2024` has two."""
+
+
+def _holds_token(text: str) -> bool:
+    return (
+        _SURE_TOKEN.search(text) is not None
+        or any(_looks_random(chunk) for tail in _LIKELY_TOKEN.findall(text) for chunk in _CHUNK.findall(tail))
+        or any(_looks_random(chunk.lower()) for chunk in _LONG_CHUNK.findall(text))
+    )
+
+
+def _looks_random(chunk: str) -> bool:
+    kinds = [character.isdigit() * 2 + character.isupper() for character in chunk]
+    return sum(one != other for one, other in pairwise(kinds)) >= _LEAST_CHANGES
