@@ -71,6 +71,7 @@ def build_checkpoint(row: Sequence[Any]) -> Checkpoint:
         StoreBroken: The row is not what was written.
     """
     file_id, path, device, inode, offset, size, identity, lost_bytes, gone_since, seal = row
+    checkpoint = None
     try:
         checkpoint = Checkpoint(
             file_id=file_id,
@@ -86,6 +87,6 @@ def build_checkpoint(row: Sequence[Any]) -> Checkpoint:
         sound = seal == seal_checkpoint(checkpoint)
     except ROW_ERRORS:
         sound = False
-    if not sound:
+    if checkpoint is None or not sound:
         raise StoreBroken("the state is damaged: a checkpoint was altered; start again to set it aside")
     return checkpoint

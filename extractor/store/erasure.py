@@ -48,6 +48,11 @@ def opt_out(connection: sqlite3.Connection, chosen: OptOut, *, now: float) -> No
     )
 
 
+def is_purged(connection: sqlite3.Connection) -> bool:
+    """Whether no message is stored."""
+    return connection.execute("SELECT 1 FROM event LIMIT 1").fetchone() is None
+
+
 def forget(connection: sqlite3.Connection, identifier: str, *, now: float) -> Erased:
     """Erase every message in which this text stands as a whole JSON string, and every memory that holds it."""
     spellings = {json.dumps(identifier, ensure_ascii=False), json.dumps(identifier)}

@@ -12,7 +12,7 @@ from extractor.store.seal import ROW_ERRORS, seal_memory, seal_value, unseal_val
 COLUMNS = "key, standing, digest, reset, value, primed, seal"
 READ = f"SELECT {COLUMNS} FROM memory WHERE key IN ({{keys}})"  # noqa: S608 - a constant
 WRITE = (
-    f"INSERT INTO memory ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"
+    f"INSERT INTO memory ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - a constant
     " ON CONFLICT (key) DO UPDATE SET standing = excluded.standing, digest = excluded.digest,"
     " reset = excluded.reset, value = excluded.value, primed = excluded.primed, seal = excluded.seal"
 )

@@ -6,6 +6,7 @@ suppressed ids are lost with the database then. No message and no id stands here
 
 import json
 import os
+import sqlite3
 from dataclasses import dataclass
 
 from extractor.store.folder import OPT_OUT_HISTORY, StateFolder, unavailable
@@ -25,6 +26,12 @@ class OptOutHistory:
 
     ever: bool = False
     current: OptOut | None = None
+
+
+def read_opt_out(connection: sqlite3.Connection) -> OptOut | None:
+    """The opt-out that the database knows to be in force."""
+    since, by = connection.execute("SELECT opt_out_since, opt_out_by FROM state").fetchone()
+    return None if since is None else OptOut(since, by or "")
 
 
 def read_history(folder: StateFolder) -> OptOutHistory:

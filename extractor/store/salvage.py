@@ -106,6 +106,12 @@ def _first(source: sqlite3.Connection, query: str) -> tuple[Any, ...] | None:
     return row
 
 
+def _shares() -> Iterator[tuple[bytes, bytes]]:
+    # Ids and keys are hashes: equal shares by their first byte, so that a bad page costs at most one of them.
+    for first in range(256):
+        yield bytes([first]), bytes([first + 1]) if first < 255 else b"\xff" * (_ID_BYTES + 1)
+
+
 def _kept_counts(source: sqlite3.Connection) -> tuple[int, ...] | None:
     counts = _first(source, _KEPT_COUNTS)
     return counts if counts is not None and all(isinstance(count, int) for count in counts) else None
@@ -157,9 +163,7 @@ def _carry_ledger(
         )
         rows.clear()
 
-    for first in range(256):
-        # Ids are hashes: equal shares by their first byte, so that a bad page costs at most one share.
-        low, high = bytes([first]), bytes([first + 1]) if first < 255 else b"\xff" * (_ID_BYTES + 1)
+    for low, high in _shares():
         for id_, destination, at in _Scan(source).rows(
             "SELECT message_id, destination, at FROM ledger", "message_id", low, high
         ):
@@ -244,12 +248,9 @@ def _carry_memory(source: sqlite3.Connection, target: sqlite3.Connection, salvag
             target.execute(WRITE, row)
             salvage.memory += 1
 
-    for first in range(256):
-        low, high = bytes([first]), bytes([first + 1]) if first < 255 else b"\xff" * 33
-        _each(
-            _Scan(source).rows(f"SELECT {MEMORY_COLUMNS} FROM memory", "key", low, high),
-            carry,
-        )
+    query = f"SELECT {MEMORY_COLUMNS} FROM memory"  # noqa: S608 - a constant
+    for low, high in _shares():
+        _each(_Scan(source).rows(query, "key", low, high), carry)
 
 
 def _carry_history(source: sqlite3.Connection, target: sqlite3.Connection) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from extractor.store.errors import StoreBroken
-from extractor.store.optout import OptOut
+from extractor.store.optout import OptOut, read_opt_out
 from extractor.store.paths import path_text
 from extractor.store.recording import Incident
 from extractor.store.seal import ROW_ERRORS
@@ -130,12 +130,10 @@ def _read(connection: sqlite3.Connection, *, now: float) -> StatusSnapshot:
         hold_since,
         hold_reason,
         hold_status,
-        opt_out_since,
-        opt_out_by,
         destination,
     ) = connection.execute(
         "SELECT outbox_rows, outbox_bytes, dead_rows, suppressed_rows, delivered, retry_at, hold_since, hold_reason,"
-        " hold_status, opt_out_since, opt_out_by,"
+        " hold_status,"
         " (SELECT name FROM destination WHERE number = state.destination) FROM state"
     ).fetchone()
     oldest = connection.execute(
@@ -174,6 +172,6 @@ def _read(connection: sqlite3.Connection, *, now: float) -> StatusSnapshot:
         hold=None if hold_since is None else Hold(hold_since, hold_reason, hold_status),
         retry_at=retry_at,
         incidents=incidents,
-        opt_out=None if opt_out_since is None else OptOut(opt_out_since, opt_out_by),
+        opt_out=read_opt_out(connection),
         suppressed=suppressed,
     )

@@ -15,7 +15,7 @@ from extractor.store.folder import StateFolder
 from extractor.store.limits import StoreLimits
 from extractor.store.migrate import migrate
 from extractor.store.opening import Opening, open_database
-from extractor.store.optout import OptOut, append_history
+from extractor.store.optout import OptOut, append_history, read_opt_out
 from extractor.store.reader import StoreReader, open_existing
 from extractor.store.recording import Incident, Recorded, Tally
 from extractor.store.retention import Pruned
@@ -157,7 +157,7 @@ class Store(StoreReader):
             incidents: To be kept.
         """
         with self._database.transaction() as connection:
-            opted_out = connection.execute("SELECT opt_out_since FROM state").fetchone()[0] is not None
+            opted_out = read_opt_out(connection) is not None
             return recording.record(
                 connection,
                 checkpoints,
@@ -276,20 +276,21 @@ class Store(StoreReader):
             StoreUnavailable: Not everything could be erased yet; what was stored is unreachable, call it again.
         """
         now = self._clock.now()
-        chosen = self.status().opt_out
-        if chosen is None:
-            chosen = OptOut(now, by)
-            if self._folder is not None:
-                append_history(self._folder, chosen, now=now)
-        with self._database.transaction() as connection:
-            erasure.opt_out(connection, chosen, now=now)
-        self._leases.held.clear()
+        with self._database.reading() as connection:
+            current, purged = read_opt_out(connection), erasure.is_purged(connection)
+        if current is None and self._folder is not None:
+            append_history(self._folder, OptOut(now, by), now=now)
+        if current is None or not purged:
+            with self._database.transaction() as connection:
+                erasure.opt_out(connection, current or OptOut(now, by), now=now)
+            self._leases.held.clear()
         erasure.finish(self._database, self._folder)
 
     def opt_in(self) -> None:
         """Lift an opt-out: what is read from now on is stored and sent."""
-        if self.status().opt_out is None:
-            return
+        with self._database.reading() as connection:
+            if read_opt_out(connection) is None:
+                return
         if self._folder is not None:
             append_history(self._folder, None, now=self._clock.now())
         with self._database.transaction() as connection:
