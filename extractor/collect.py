@@ -226,7 +226,9 @@ class Collector:
         for chunk in chunks:
             self._lineages[chunk.file_id] = (chunk.lineage, chunk.source, chunk.path)
             now = self._clock.now()
-            pending.add_chunk(chunk, self._intake.take(chunk, origin_of(chunk, now), torn_stays=at_the_end), now)
+            pending.add_chunk(
+                chunk, self._intake.take(chunk, origin_of(chunk, now), torn_stays=at_the_end), now
+            )
             if len(pending.outcomes) >= MAX_OUTCOMES:
                 self._record(pending, tally)
                 pending = Gathered()
@@ -245,7 +247,10 @@ class Collector:
         incidents: Sequence[Incident] = (),
         more: Sequence[Checkpoint] = (),
     ) -> None:
-        checkpoints = [*more, *(self._checkpoint(file_id, offset) for file_id, offset in pending.settled.items())]
+        checkpoints = [
+            *more,
+            *(self._checkpoint(file_id, offset) for file_id, offset in pending.settled.items()),
+        ]
         recorded = self._store.record(
             checkpoints,
             pending.outcomes,
@@ -259,7 +264,9 @@ class Collector:
 
     def _checkpoint(self, file_id: str, offset: int) -> Checkpoint:
         other = self._others.get(file_id)
-        return replace(other, offset=offset) if other is not None else self._follower.checkpoint(file_id, offset)
+        return (
+            replace(other, offset=offset) if other is not None else self._follower.checkpoint(file_id, offset)
+        )
 
     def _incidents(self, looked: Looked) -> Iterator[Incident]:
         now = self._clock.now()
@@ -296,4 +303,10 @@ class _Sum:
 def stored_incident(incident: SourceIncident, now: float) -> Incident:
     """An incident as the store keeps it: with its time, and in words."""
     lost = incident.size if incident.kind is IncidentKind.LOST else 0
-    return Incident(kind=incident.kind.value, at=now, path=incident.path, lost_bytes=lost, detail=f"at byte {incident.offset}")
+    return Incident(
+        kind=incident.kind.value,
+        at=now,
+        path=incident.path,
+        lost_bytes=lost,
+        detail=f"at byte {incident.offset}",
+    )

@@ -124,14 +124,16 @@ class Intake:
         counts[Reason.TOO_LONG] += assembler.too_long - too_long
         return Taken(outcomes=outcomes, counts=+counts, settled=lineage.settle(chunk.file_id, end))
 
-    def _lines(self, chunk: Chunk, data: memoryview, envelope: Envelope, assembler: Assembler) -> Iterator[Line]:
+    def _lines(
+        self, chunk: Chunk, data: memoryview, envelope: Envelope, assembler: Assembler
+    ) -> Iterator[Line]:
         """The lines that a rule could match, in their order, and all that belong to an unfinished line."""
         scanner = self._scanner(envelope)
         if scanner is None:
             yield from cut(bytes(data), chunk.start)
             return
         # A view cannot search; what it is a view of can, and what is skipped is never copied.
-        buffer: bytes | bytearray = data.obj  # type: ignore[assignment]
+        buffer = _buffer(data)
         first, stop = chunk.at, chunk.at + len(data)
         position = first
         hits = iter(scanner.find(data))
@@ -167,7 +169,12 @@ class Intake:
             self._envelopes.pop(file_id, None)
 
     def _give(
-        self, line: Logical, origin: Origin, wrapping: Wrapping, outcomes: list[Outcome], counts: Counter[Reason]
+        self,
+        line: Logical,
+        origin: Origin,
+        wrapping: Wrapping,
+        outcomes: list[Outcome],
+        counts: Counter[Reason],
     ) -> None:
         if not wrapping.wants(line):
             counts[Reason.NOT_WANTED] += 1
@@ -230,7 +237,14 @@ _PIECES = {
 
 def _torn(chunk: Chunk) -> int:
     """Bytes of a last line that is neither terminated nor whole."""
-    stop = chunk.at + len(chunk.data)
-    start = max(chunk.data.obj.rfind(b"\n", chunk.at, stop) + 1, chunk.at)
-    tail = bytes(chunk.data.obj[start:stop])
+    buffer, stop = _buffer(chunk.data), chunk.at + len(chunk.data)
+    start = max(buffer.rfind(b"\n", chunk.at, stop) + 1, chunk.at)
+    tail = bytes(buffer[start:stop])
     return len(tail) if tail and isinstance(decode_json(tail), Reason) else 0
+
+
+def _buffer(data: memoryview) -> bytes | bytearray:
+    """What a view is of."""
+    buffer = data.obj
+    assert isinstance(buffer, bytes | bytearray)
+    return buffer

@@ -1,11 +1,11 @@
-"""Which bytes every line that a rule could match must contain, found in whole buffers before any line is cut.
+r"""Which bytes every line that a rule could match must contain, found in whole buffers before any line is cut.
 
 A pure optimisation: `evaluate(line)` gives anything ⇒ the line is a candidate. It holds because
 
 - a literal is taken from the rule's conditions on the line itself, never from a decoded field, and only from runs
   of `A-Z a-z _`, which no JSON encoder needs to escape;
-- a line in which an encoder escaped one of those characters all the same (`\\u0041` to `\\u007a`) is a candidate,
-  while the app's ever-present `\\u003c`, `\\u003e` and `\\u0026` make none;
+- a line in which an encoder escaped one of those characters all the same (`\u0041` to `\u007a`) is a candidate,
+  while the app's ever-present `\u003c`, `\u003e` and `\u0026` make none;
 - what an envelope does to quotes and backslashes never touches a literal, and a piece that a runtime cut is a
   candidate, as is everything until its line has ended (see `Intake`).
 
@@ -31,7 +31,7 @@ MIN_LITERAL = 4
 MIN_WINDOW = 7
 """A window is not cut shorter than this, where the literal allows."""
 
-_RUN = re.compile(r"[A-Za-z_]{%d,}" % MIN_LITERAL)
+_RUN = re.compile(rf"[A-Za-z_]{{{MIN_LITERAL},}}")
 _ESCAPES = (rb"\\u004", rb"\\u005", rb"\\u006", rb"\\u007")
 # A Docker piece whose text does not end in `\n`: the two characters, not a backslash of the app's before an n.
 _DOCKER_PIECE = (rb'[^n]","stream":"', rb'[^\\]n","stream":"', rb'\\\\n","stream":"')
@@ -92,13 +92,13 @@ def derive_literals(rules: Iterable[Rule]) -> Literals:
         widest = max(shared[literal] for literal in need.literals)
         return (need.keys, widest, -min(map(len, need.literals)), sorted(need.literals))
 
-    chosen = {rule: min(found, key=rank) for rule, found in needs.items()}
-    for rule, found in needs.items():
+    chosen = {name: min(found, key=rank) for name, found in needs.items()}
+    for name, found in needs.items():
         # What other rules need anyway costs nothing.
-        elsewhere = {literal for other, need in chosen.items() if other != rule for literal in need.literals}
+        elsewhere = {literal for other, need in chosen.items() if other != name for literal in need.literals}
         free = [need for need in found if not need.keys and need.literals <= elsewhere]
         if free:
-            chosen[rule] = min(free, key=rank)
+            chosen[name] = min(free, key=rank)
     windows = {window(literal) for need in chosen.values() for literal in need.literals}
     return Literals(tuple(sorted(_minimal(windows))), tuple(unsound))
 
@@ -129,7 +129,11 @@ def _needs(condition: Condition) -> Iterator[_Need]:
         case conditions.Equals(path, str() as text):
             yield from _runs(text)
             yield from _keys(path)
-        case conditions.StartsWith(path, text) | conditions.EndsWith(path, text) | conditions.Contains(path, text):
+        case (
+            conditions.StartsWith(path, text)
+            | conditions.EndsWith(path, text)
+            | conditions.Contains(path, text)
+        ):
             yield from _runs(text)
             yield from _keys(path)
         case conditions.In(path, accepted):
