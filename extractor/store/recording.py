@@ -131,12 +131,16 @@ def record(
     return recorded
 
 
-def prime(connection: sqlite3.Connection, outcomes: Iterable[Outcome]) -> int:
+def prime(
+    connection: sqlite3.Connection, outcomes: Iterable[Outcome], *, now: float, keep_values: bool
+) -> int:
     """See `Store.prime`."""
     outcomes = list(outcomes)
     memory = TransactionMemory(connection, primed=True)
     memory.read_ahead(outcomes)
-    resolve_all(memory, outcomes, keep_values=True)
+    events, _, _ = resolve_all(memory, outcomes, keep_values=keep_values)
+    # Memory keeps no fact of a rule without one, nor what came before a *forget*: their ids do.
+    suppress_ids(connection, {bytes.fromhex(event.message_id) for event in events}, now=now)
     return memory.flush()
 
 

@@ -170,9 +170,10 @@ class Store(StoreReader):
             )
 
     def prime(self, outcomes: Iterable[Outcome]) -> int:
-        """Let outcomes meet memory only: nothing is sent, now or later, by this. How many rows of memory changed."""
+        """Let outcomes meet memory only; the facts they show are never sent. How many rows of memory changed."""
         with self._database.transaction() as connection:
-            return recording.prime(connection, outcomes)
+            (since,) = connection.execute("SELECT opt_out_since FROM state").fetchone()
+            return recording.prime(connection, outcomes, now=self._clock.now(), keep_values=since is None)
 
     def outbox_full(self) -> bool:
         """Whether reading must pause until something was delivered."""
