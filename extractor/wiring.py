@@ -17,6 +17,7 @@ from extractor.problems import Problem, ProblemError, did_you_mean
 from extractor.ruleset.assemble import Choice, Settings, assemble_rules
 from extractor.ruleset.codes import Code
 from extractor.ruleset.load import Pack, load_pack
+from extractor.ruleset.plan import build_plan, plan_as_json
 from extractor.ruleset.rule import MessageConstants, RuleSet, UnidentifiedUsers
 from extractor.source.spec import Limits, SourceSpec, StartAt, Where
 from extractor.store import StoreLimits
@@ -149,17 +150,20 @@ def build_pace(config: Config) -> DeliveryPace:
     return DeliveryPace(requests_per_second=config.destination.requests_per_second)
 
 
-def build_destination(config: Config, allowed: Callable[[], bool]) -> "StdoutDestination | SegmentDestination":
+def build_destination(config: Config, allowed: Callable[[], bool], rules: RuleSet | None = None) -> "StdoutDestination | SegmentDestination":
     """Where events go.
 
     Args:
         config: The config.
         allowed: Whether anything may leave; asked again when a connection stands.
+        rules: What the second gate holds every request against; None only where nothing will be sent.
     """
     chosen = config.destination
     if isinstance(chosen, configuration.Stdout):
         return StdoutDestination()
-    from extractor.destination.segment import SegmentDestination  # noqa: PLC0415: `requests` takes 60 ms to import
+    # `requests` takes 60 ms to import, and most commands send nothing.
+    from extractor.destination.gate import PlanGate  # noqa: PLC0415
+    from extractor.destination.segment import SegmentDestination  # noqa: PLC0415
 
     return SegmentDestination(
         chosen.host,
@@ -167,7 +171,8 @@ def build_destination(config: Config, allowed: Callable[[], bool]) -> "StdoutDes
         timeout_s=chosen.timeout_s,
         compress=chosen.gzip,
         ca_bundle=None if chosen.ca_bundle is None else str(chosen.ca_bundle),
-        allowed=allowed,
+        gate=None if rules is None else PlanGate(plan_as_json(build_plan(rules))),
+        allowed=allowed if rules is not None else lambda: False,
     )
 
 
