@@ -50,7 +50,7 @@ def load_id(
     """A user, a group or what is remembered: a text, or a whole number that becomes one."""
     value = load_value(shape, at, declared, findings, as_text=True)
     if value.constraint.type not in _TEXTS:
-        message = f"an id is a text, not a {value.constraint.type.value}"
+        message = f"an id is a text; here it is declared as {value.constraint.type.value}"
         hint = 'leave "type" out: a whole number in the log is written as a text'
         findings.refuse((*at, "type"), Code.NOT_TEXT, message, hint)
     return value
@@ -129,7 +129,7 @@ def load_constraint(shape: ValueShape | VariableShape, at: Location, findings: F
     fitting = {"pattern": kind is Type.STRING, "min": numeric, "max": numeric}
     for key, constraint in given.items():
         if constraint is not None and not fitting[key]:
-            message = f'"{key}" says nothing about a {kind.value}'
+            message = f'"{key}" says nothing about {kind.value}s'
             hint = 'pattern is for "string", min and max for numbers'
             findings.refuse((*at, key), Code.UNFIT_CONSTRAINT, message, hint)
     if shape.min is not None and shape.max is not None and shape.min > shape.max:

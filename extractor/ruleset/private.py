@@ -13,7 +13,13 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Final
 
-from extractor.ruleset.private_numbers import holds_amount, holds_card, holds_iban, holds_phone
+from extractor.ruleset.private_numbers import (
+    LEAST_PHONE_DIGITS,
+    holds_amount,
+    holds_card,
+    holds_iban,
+    holds_phone,
+)
 
 RESERVED_NAMES: Final = frozenset({"revenue", "value", "currency"})
 """Segment gives these property names a meaning of money (Segment spec, "Track": reserved properties)."""
@@ -73,12 +79,13 @@ def doubt_text(text: str) -> TextDoubt | None:
     plain = _UUID.sub("…", plain)
     if _holds_token(plain):
         return TextDoubt.TOKEN
-    if _DIGIT.search(plain) is None:
+    digits = len(_DIGIT.findall(plain))
+    if digits and holds_amount(plain):
+        return TextDoubt.AMOUNT
+    if digits < LEAST_PHONE_DIGITS:  # cards and accounts have more
         return None
     if holds_iban(plain):
         return TextDoubt.IBAN
-    if holds_amount(plain):
-        return TextDoubt.AMOUNT
     if holds_card(plain):
         return TextDoubt.CARD
     return TextDoubt.PHONE if holds_phone(plain) else None
