@@ -194,5 +194,7 @@ def _read_request(stream: Any) -> Request | None:
     while (line := stream.readline(MAX_HEAD_BYTES).decode("latin-1").strip()) != "":
         name, _, value = line.partition(":")
         headers[name.lower()] = value.strip()
-    body = stream.read(int(headers.get("content-length", "0")))
-    return Request(first[0], first[1], headers, body)
+    length = int(headers.get("content-length", "0"))
+    body = stream.read(length)
+    # Whoever dies in mid-request has sent none.
+    return Request(first[0], first[1], headers, body) if len(body) == length else None

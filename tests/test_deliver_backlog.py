@@ -95,7 +95,7 @@ def test_a_backlog_drains_in_order_at_the_rate_limit_with_flat_memory(
 
 
 @pytest.mark.parametrize(
-    ("events", "kills"), [(300, 6), pytest.param(5_000, 200, marks=pytest.mark.soak)], ids=["quick", "soak"]
+    ("events", "kills"), [(400, 6), pytest.param(12_000, 200, marks=pytest.mark.soak)], ids=["quick", "soak"]
 )
 def test_killed_at_random_moments_every_event_arrives_and_repeats_keep_their_id(
     tmp_path: Path, events: int, kills: int
@@ -117,18 +117,19 @@ def test_killed_at_random_moments_every_event_arrives_and_repeats_keep_their_id(
     def script(_: Request) -> Answer:
         nonlocal answers
         answers += 1
-        if answers >= kill_at:
-            told.set()
+        if answers == kill_at:
+            # Before, while and after the answer is read and written down.
+            threading.Timer(rng.random() * 0.01, told.set).start()
         return rng.choice(trouble) if rng.random() < 1 / 3 else OK
 
     with MisbehavingServer(script) as server:
         for _ in range(kills):
             process = _start(tmp_path, server.url)
-            told.wait(30)
+            assert told.wait(30)
             process.send_signal(signal.SIGKILL)
             process.communicate()
-            answers, kill_at = 0, rng.randrange(1, 6)
             told.clear()
+            answers, kill_at = 0, rng.randrange(1, 6)
         finished = _start(tmp_path, server.url)
         out, _ = finished.communicate(timeout=120)
         assert out.split() == ["begins", "done"]
@@ -136,8 +137,7 @@ def test_killed_at_random_moments_every_event_arrives_and_repeats_keep_their_id(
         messages = {(m["messageId"], str(m)) for request in server.requests for m in request.json["batch"]}
     assert set(counts) == {event_id(number) for number in range(events)}
     assert len(messages) == events, "a repeated id came with another message"
-    repeated = sum(count - 1 for count in counts.values())
-    assert repeated <= 10 * len(server.requests)
+    print(f"{kills} kills, {sum(counts.values()) - events} repeats of {events} ids")  # noqa: T201 - the figure is the result
 
 
 def _start(tmp_path: Path, url: str) -> subprocess.Popen[str]:
