@@ -200,6 +200,19 @@ def test_a_line_cut_into_pieces_anywhere_is_a_candidate(
         )
 
 
+@pytest.mark.parametrize("form", ["\\u{:04x}", "\\u{:04X}"])
+@pytest.mark.parametrize("word", ["SegmentTrackJob", "CustomersController", "snake_case_word"])
+def test_any_character_of_a_literal_may_be_escaped(word: str, form: str) -> None:
+    """An encoder that spells one letter, or all of them, as escapes hides no line, bare or wrapped by Docker."""
+    rules = rule_set(rule(0, conditions.Equals(parse_path("job"), word)))
+    spellings = [word[:at] + form.format(ord(word[at])) + word[at + 1 :] for at in range(len(word))]
+    spellings.append("".join(form.format(ord(one)) for one in word))
+    for spelling in spellings:
+        text = f'{{"job":"{spelling}"}}'.encode()
+        assert len(taken(rules, text + b"\n", Envelope.NONE, filtered=True)) == 1, spelling
+        assert len(taken(rules, wrap_docker(text, []), Envelope.DOCKER, filtered=True)) == 1, spelling
+
+
 def test_every_cut_of_a_real_looking_line_is_read() -> None:
     """A matching line cut in two at each of its bytes, in both envelopes, gives its event."""
     rules = rule_set(rule(0, conditions.Equals(parse_path("job"), "SegmentTrackJob")))
