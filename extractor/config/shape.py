@@ -67,7 +67,7 @@ class SegmentShape(Shape):
     host: Word = Field(
         "https://api.segment.io",
         description="without `/v1`; for the EU `https://events.eu1.segmentapis.com` (in the wrong region events "
-        "may vanish without an error)",
+        "may vanish without an error). With `http://` key and events can be read on the way: only for a server of yours",
     )
     write_key: Annotated[str, Field(max_length=500)] | None = Field(
         None,
