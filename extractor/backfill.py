@@ -17,10 +17,13 @@ from extractor.source.discover import Discovery
 from extractor.source.names import oldest_first
 from extractor.source.spec import Limits
 from extractor.source.whole import WholeFile
-from extractor.store import Recorded
+from extractor.store import Recorded, Store
 
 WHOLE = "whole:"
 """What the file ids of whole files begin with; following knows nothing of them."""
+
+RECORD_EVERY_BYTES = 16 * 1024 * 1024
+"""Bytes read between two transactions at most: how much an interruption can cost, and how coarse progress is."""
 
 _HEAD_BYTES = 4096
 
@@ -59,6 +62,12 @@ def given_files(paths: Sequence[str], sources: Sequence[SourceSpec]) -> list[Fil
         rank = plain.wants(path) or packed.wants(path)
         files.append(File(path, len(sources) if rank is None else rank[0]))
     return files
+
+
+def drop_messages(store: Store) -> None:
+    """Take what was found out of a store in memory; only ids stay, so that it does not grow with the files."""
+    while batch := store.lease(1000, 1 << 30):
+        store.acknowledge(batch)
 
 
 class WholeReader:
@@ -117,7 +126,7 @@ class WholeReader:
                     origin = Origin(path=file.path, time=self._clock.now(), time_source=TimeSource.ASSUMED)
                 taken = self._intake.take(mine, origin, torn_stays=torn_stays)
                 gathered.add_chunk(mine, taken, self._clock.now())
-                if len(gathered.outcomes) >= MAX_OUTCOMES:
+                if len(gathered.outcomes) >= MAX_OUTCOMES or gathered.read_bytes >= RECORD_EVERY_BYTES:
                     yield self._record(gathered, suppress=suppress), whole.position, whole.size
                     gathered = Gathered()
             if whole.broken is not None:

@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Sequence
 
 from extractor import wiring
-from extractor.backfill import WholeReader, configured_files, given_files
+from extractor.backfill import WholeReader, configured_files, drop_messages, given_files
 from extractor.clock import SystemClock
 from extractor.config import Config
 from extractor.intake import Intake, Wrapping
 from extractor.ruleset.event import Event
 from extractor.ruleset.rule import RuleSet
 from extractor.source import StartAt
-from extractor.store import Store
+from extractor.store import Store, StoreLimits
 
 
 def preview(config: Config, rules: RuleSet, paths: Sequence[str] = ()) -> Iterator[Event]:
@@ -29,7 +29,7 @@ def preview(config: Config, rules: RuleSet, paths: Sequence[str] = ()) -> Iterat
     # The last one is for files that no source of the config would have found.
     wrappings = (*wiring.build_wrappings(config), Wrapping())
     intake = Intake(rules, wrappings, max_line_bytes=config.max_line_bytes)
-    store = Store.in_memory(clock=clock)
+    store = Store.in_memory(clock=clock, limits=StoreLimits(sent_s=0))
     reader = WholeReader(intake, store, clock=clock, limits=wiring.build_limits(config))
     if paths:
         files = given_files(paths, sources)
@@ -39,3 +39,4 @@ def preview(config: Config, rules: RuleSet, paths: Sequence[str] = ()) -> Iterat
     for file in files:
         for recorded, _, _ in reader.read(file, {}, torn_stays=True):
             yield from recorded.events
+            drop_messages(store)
