@@ -8,7 +8,7 @@ See `docs/delivery.md` for what each answer means and ADR 0005 for what is promi
 import random
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
@@ -81,8 +81,8 @@ class DeliveryPace:
     """How fast to send and how long to wait. All our own choices, but for the first.
 
     Attributes:
-        requests_per_second: At most; Segment recommends no more than 1,000 a workspace. 200 batches carry 500,000
-            small events a second, more than is ever read.
+        requests_per_second: At most; Segment recommends no more than 1,000 a workspace. With 200 an event waits at
+            most 5 ms for its turn.
         backoff_base_s: Mean wait after the first failure is half of it; doubles with each.
         retry_cap_s: Longest wait between two attempts, unless the server asks for more.
         hold_cap_s: The same for the probes of a hold.
@@ -241,7 +241,7 @@ class Deliverer:
             return Progress(kind=ProgressKind.PACED, wait_s=self._pace_until - now)
         batch, too_large = self._lease()
         if too_large:
-            return self._bury(too_large, DeliveryReason.EVENT_TOO_LARGE, batch)
+            return self._bury(batch, dict.fromkeys(too_large, DeliveryReason.EVENT_TOO_LARGE))
         if not batch.events:
             return self._conclude()
         if not self._allowed():
@@ -258,13 +258,13 @@ class Deliverer:
             left_s = min(status.retry_at - self._clock.now(), MAX_WAIT_S)
             self._rest_until = max(self._rest_until, self._clock.monotonic() + left_s)
 
-    def _lease(self) -> tuple[Batch, Batch]:
-        """The next events that fit into one request, and, if there are any, those that no request could carry."""
+    def _lease(self) -> tuple[Batch, list[int]]:
+        """The next events that fit into one request, and the positions of those that no request could carry."""
         limits = self._destination.limits
         count = self._search.size(PROBE_EVENTS if self._held else limits.max_batch_events)
         batch = self._store.lease(count, limits.max_batch_bytes)
-        too_large = Batch(tuple(e for e in batch.events if len(e.event.message) > limits.max_event_bytes))
-        if too_large.events:
+        too_large = [at for at, message in enumerate(batch.messages) if len(message) > limits.max_event_bytes]
+        if too_large:
             return batch, too_large
         fitting, room = 0, limits.max_batch_bytes
         for stored in batch.events:
@@ -274,7 +274,7 @@ class Deliverer:
             fitting += 1
         if fitting < len(batch):
             self._owe(partial(self._store.release, Batch(batch.events[fitting:])))
-        return Batch(batch.events[:fitting]), Batch()
+        return Batch(batch.events[:fitting]), []
 
     def _decide(self, batch: Batch, verdict: Verdict) -> Progress:
         match verdict.kind:
@@ -283,7 +283,12 @@ class Deliverer:
             case VerdictKind.SPLIT:
                 return self._refuse(batch, verdict)
             case VerdictKind.DEAD:
-                return self._bury_refused(batch, verdict)
+                reasons = {
+                    r.position: f"{verdict.reason}:{r.reason}"
+                    for r in verdict.refusals
+                    if r.position is not None
+                }
+                return self._bury(batch, reasons, verdict)
             case VerdictKind.HOLD:
                 return self._hold(batch, verdict)
             case VerdictKind.RETRY:
@@ -325,20 +330,13 @@ class Deliverer:
         self._owe_release(cleared)
         return self._hold(Batch(), Verdict(VerdictKind.HOLD, DeliveryReason.NOTHING_ACCEPTED, status))
 
-    def _bury_refused(self, batch: Batch, verdict: Verdict) -> Progress:
-        positions = {refusal.position for refusal in verdict.refusals}
-        refused = Batch(tuple(stored for at, stored in enumerate(batch.events) if at in positions))
-        return self._bury(refused, verdict.reason, batch, verdict)
-
-    def _bury(
-        self, dead: Batch, reason: DeliveryReason, batch: Batch, verdict: Verdict | None = None
-    ) -> Progress:
-        """Some of a batch can never be sent, so it was not; the others are next."""
-        buried = self._owe_burial([Suspect(stored, reason, None) for stored in dead.events])
-        gone = {stored.sequence for stored in dead.events}
-        rest = Batch(tuple(stored for stored in batch.events if stored.sequence not in gone))
+    def _bury(self, batch: Batch, reasons: Mapping[int, str], verdict: Verdict | None = None) -> Progress:
+        """Some of a batch, by position, may never be sent, so none was; the others are next."""
+        dead = [Suspect(stored, reasons[at], None) for at, stored in enumerate(batch.events) if at in reasons]
+        rest = Batch(tuple(stored for at, stored in enumerate(batch.events) if at not in reasons))
+        buried = self._owe_burial(dead)
         self._owe(partial(self._store.release, rest))
-        return Progress(kind=ProgressKind.SENT, verdict=verdict, tried=0, buried=buried)
+        return Progress(kind=ProgressKind.SENT, verdict=verdict, buried=buried)
 
     def _hold(self, batch: Batch, verdict: Verdict) -> Progress:
         wait_s = self._rest(batch, verdict.wait_s, self._pace.hold_cap_s)

@@ -312,7 +312,7 @@ def test_events_that_the_gate_refuses_are_dead_and_the_others_go(clock: FakeCloc
 
     outbox = outbox_of(6)
     step_until(deliverer_of(outbox, FakeDestination(answer), clock), clock, ProgressKind.IDLE)
-    assert outbox.dead == {event_id(3): ("gate", None)}
+    assert outbox.dead == {event_id(3): ("gate:unknown_key", None)}
     assert outbox.delivered == ids(0, 1, 2, 4, 5)
 
 

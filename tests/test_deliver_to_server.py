@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from extractor.destination.segment import SegmentDestination, WriteKey
 from extractor.destination.verdict import MAX_WAIT_S
 from extractor.store import Store
 from tests.certificates import server_context
-from tests.delivering import START, FakeClock, build_event, event_id, outcome_of, step_until
+from tests.delivering import START, FakeClock, FakeStop, build_event, event_id, outcome_of, step_until
 from tests.misbehaving import OK, Answer, Cut, MisbehavingServer, Request, in_turn
 
 COUNT = 20
@@ -313,6 +314,55 @@ def test_a_fact_that_was_delivered_is_not_sent_again(stage: Stage) -> None:
         scene.queue(range(COUNT + 5))
         scene.run_until(ProgressKind.IDLE)
         assert server.accepted == [event_id(number) for number in range(COUNT + 5)]
+
+
+def test_a_shutdown_leaves_the_running_request_and_repeats_it_with_its_ids(
+    stage: Stage, clock: FakeClock
+) -> None:
+    """H21: answers that outlast the grace: the drain ends, nothing is lost, the repeat is the same request."""
+    release = threading.Event()
+
+    def late(_: Request) -> Answer:
+        release.wait(30)
+        return OK
+
+    with MisbehavingServer(late) as server:
+        scene = stage(server)
+        scene.deliverer.drain(0.2, FakeStop(clock))
+        assert scene.store.status().outbox_rows == COUNT
+        release.set()
+        scene.restarted()
+        scene.run_until(ProgressKind.IDLE)
+        batches = [request.json["batch"] for request in server.requests]
+    assert all(batch == batches[0] for batch in batches)
+    assert set(server.accepted) == set(IDS)
+    assert scene.sent == IDS
+
+
+def test_an_opt_out_purges_what_waits_and_no_connection_is_made(stage: Stage) -> None:
+    """Bytes on the socket and rows on the disk: none of either, and none after it is lifted."""
+    allowed = True
+    with MisbehavingServer() as server:
+        scene = stage(server)
+        scene.deliverer = Deliverer(
+            scene.store,
+            scene.destination,
+            clock=scene.clock,
+            allowed=lambda: allowed,
+            rng=random.Random(5).random,
+        )
+        allowed = False
+        assert scene.deliverer.step().kind is ProgressKind.OPTED_OUT
+        scene.store.opt_out("EXTRACTOR_DISABLED")
+        assert scene.deliverer.step().kind is ProgressKind.OPTED_OUT
+        assert scene.store.status().outbox_rows == 0
+        assert server.connections == 0
+        scene.store.opt_in()
+        allowed = True
+        scene.queue(range(COUNT))
+        scene.run_until(ProgressKind.IDLE)
+        assert server.connections == 0
+        assert scene.sent == []
 
 
 def test_nobody_knows_what_mixture_comes_and_everything_arrives(stage: Stage, clock: FakeClock) -> None:

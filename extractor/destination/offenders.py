@@ -13,8 +13,6 @@ broken off at any time (a 503, a crash) and begins again without having lost or 
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from extractor.destination.verdict import DeliveryReason
-
 Item = TypeVar("Item")
 
 BELIEVED = 10
@@ -34,7 +32,7 @@ class Suspect(Generic[Item]):
     """An event that was refused alone, with what the server said."""
 
     item: Item
-    reason: DeliveryReason
+    reason: str
     status: int | None
 
 
@@ -66,7 +64,7 @@ class OffenderSearch(Generic[Item]):
             return 1
         return min(largest, max(1, self._span // 2)) if self._span else largest
 
-    def refuse(self, items: tuple[Item, ...], reason: DeliveryReason, status: int | None) -> bool:
+    def refuse(self, items: tuple[Item, ...], reason: str, status: int | None) -> bool:
         """A batch was refused; True if its only event is a suspect now, to be kept out of what is taken next."""
         if len(items) > 1:
             self._span = len(items)

@@ -20,6 +20,7 @@ from segment.analytics.request import APIError
 from segment.analytics.version import VERSION
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 from urllib3.exceptions import SSLError as TransportSSLError
+from urllib3.util import Timeout
 
 from extractor.destination.limits import BatchLimits
 from extractor.destination.session import Gate, GateClosedError, OneWaySession, quiet_libraries
@@ -111,6 +112,8 @@ class SegmentDestination:
         *,
         timeout_s: float = 15.0,
         compress: bool = False,
+        max_batch_events: int = MAX_BATCH_EVENTS,
+        max_batch_bytes: int = MAX_BATCH_BYTES,
         ca_bundle: str | None = None,
         proxies: dict[str, str] | None = None,
         oauth: TokenSource | None = None,
@@ -123,8 +126,11 @@ class SegmentDestination:
         Args:
             host: `https://api.segment.io` or the like, without `/v1`.
             write_key: Of the source at Segment.
-            timeout_s: For a whole answer, from the end of the request; the library's default.
+            timeout_s: For a whole exchange, from connecting to the last byte; the library's default. Finding the
+                address, and each further address of the host, come on top.
             compress: Send gzip.
+            max_batch_events: Of one request; more than Segment takes is cut down to that.
+            max_batch_bytes: Of one request's body before compression; the same.
             ca_bundle: File or folder of the certificates to trust instead of the usual ones.
             proxies: By scheme; by default those of the environment.
             oauth: Where the source wants OAuth, the library's manager.
@@ -145,8 +151,8 @@ class SegmentDestination:
         self.name = f"segment:{_place(host)}"
         self.limits = BatchLimits(
             max_event_bytes=MAX_EVENT_BYTES,
-            max_batch_bytes=MAX_BATCH_BYTES - len(self._body(())),
-            max_batch_events=MAX_BATCH_EVENTS,
+            max_batch_bytes=min(max_batch_bytes, MAX_BATCH_BYTES) - len(self._body(())),
+            max_batch_events=min(max_batch_events, MAX_BATCH_EVENTS),
         )
 
     def __repr__(self) -> str:
@@ -192,7 +198,7 @@ class SegmentDestination:
             data=body,
             headers=headers,
             auth=self._authorization(),
-            timeout=(min(timeout_s, CONNECT_TIMEOUT_S), timeout_s),
+            timeout=Timeout(total=timeout_s, connect=CONNECT_TIMEOUT_S),  # type: ignore[arg-type]  # not in its types
             allow_redirects=False,
             stream=True,
             proxies=self._proxies,

@@ -48,6 +48,9 @@ class StdoutDestination:
             return Verdict(VerdictKind.HOLD, DeliveryReason.OUTPUT_CLOSED)
         return Verdict(VerdictKind.DELIVERED, DeliveryReason.ACCEPTED)
 
+    def abort(self) -> None:
+        """Nothing to end: what was printed is printed."""
+
     def close(self) -> None:
         """Nothing to close: the stream belongs to the process."""
 

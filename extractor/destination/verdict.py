@@ -155,6 +155,7 @@ NO_ANSWER: tuple[Row, ...] = (
     Row("OAuth token refused", _HOLD, _R.AUTHENTICATION, "says nothing about the batch"),
     Row("host or CA bundle unusable", _HOLD, _R.MISCONFIGURED, "the config must change"),
     Row("the gate refuses an event", _DEAD, _R.GATE, "it is not in the tracking plan; nothing was sent"),
+    Row("the gate refuses the request", _HOLD, _R.GATE, "it cannot tell which event; nothing was sent"),
     Row("stdout closed", _HOLD, _R.OUTPUT_CLOSED, "nobody reads what is printed"),
     Row("stdout fails", _RETRY, _R.OUTPUT_FAILED, "a full disk behind a pipe, for example"),
 )

@@ -122,6 +122,16 @@ def test_a_full_batch_stays_within_the_limit_with_all_that_is_put_around_it(
     assert len(server.requests[0].body) >= MAX_BATCH_BYTES - 1
 
 
+def test_configured_limits_can_be_smaller_than_segments_but_not_larger(connect: Connect) -> None:
+    """Whatever the config says, no request passes what Segment takes."""
+    usual = connect("https://segment.example").limits
+    smaller = connect("https://segment.example", max_batch_events=10, max_batch_bytes=100_000).limits
+    assert smaller.max_batch_events == 10
+    assert usual.max_batch_bytes - smaller.max_batch_bytes == 400_000
+    assert connect("https://segment.example", max_batch_events=10**6, max_batch_bytes=10**9).limits == usual
+    assert (usual.max_batch_events, usual.max_event_bytes) == (2_500, 32_768)
+
+
 # Answers
 
 
