@@ -43,7 +43,9 @@ def _message_schema(plan: Json, event: Json) -> dict[str, object]:
             "messageId": {"type": "string", "pattern": "^[0-9a-f]{48}$"},
             "timestamp": {"type": "string", "pattern": _TIMESTAMP},
             "userId": user,
-            "anonymousId": {"type": ["string", "null"], "pattern": "^[0-9a-f]{32}$"} if anonymous else {"type": "null"},
+            "anonymousId": {"type": ["string", "null"], "pattern": "^[0-9a-f]{32}$"}
+            if anonymous
+            else {"type": "null"},
             "integrations": {"const": plan["integrations"]},
             "context": _context_schema(plan, event),
             "properties": _object(properties, required),
@@ -110,7 +112,9 @@ def plan_as_csv(plan: Json) -> str:
         for one in event["properties"]:
             accepted = " or ".join(map(in_words, one["accepts"]))
             always = "yes" if one["required"] else "no"
-            writer.writerow([event["name"], one["name"], one["about"], accepted, always, ", ".join(one["sources"])])
+            writer.writerow(
+                [event["name"], one["name"], one["about"], accepted, always, ", ".join(one["sources"])]
+            )
     return text.getvalue()
 
 
@@ -119,7 +123,11 @@ def in_words(accepts: Json) -> str:
     words = [accepts["type"]]
     if "enum" in accepts:
         words.append(f"one of {', '.join(map(str, accepts['enum']))}")
-    words += [f"{key.replace('_', ' ')} {accepts[key]}" for key in ("pattern", "max_length", "min", "max") if key in accepts]
+    words += [
+        f"{key.replace('_', ' ')} {accepts[key]}"
+        for key in ("pattern", "max_length", "min", "max")
+        if key in accepts
+    ]
     return ", ".join(words)
 
 
@@ -188,7 +196,7 @@ def _within(inner: Json, outer: Json) -> bool:
         return False
     if "enum" in outer:
         return "enum" in inner and set(inner["enum"]) <= set(outer["enum"])
-    return (
+    return bool(
         inner.get("max_length", 0) <= outer.get("max_length", 0)
         and inner.get("min", float("-inf")) >= outer.get("min", float("-inf"))
         and inner.get("max", float("inf")) <= outer.get("max", float("inf"))

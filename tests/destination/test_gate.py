@@ -1,0 +1,257 @@
+"""The second gate passes what the pack sends and refuses every mutation of it; the published schema agrees."""
+
+import copy
+import json
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import jsonschema
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from extractor import document, rulepacks
+from extractor.decode.assemble import Logical
+from extractor.destination.gate import PlanGate, looks_private
+from extractor.ruleset.assemble import Choice, Settings, assemble_rules
+from extractor.ruleset.evaluate import Origin, evaluate
+from extractor.ruleset.event import Event, TimeSource
+from extractor.ruleset.examples import PlainMemory
+from extractor.ruleset.load import load_pack
+from extractor.ruleset.outcome import resolve
+from extractor.ruleset.plan import build_plan, plan_as_json
+from extractor.ruleset.plan_formats import plan_as_schema
+from extractor.ruleset.private import doubt_text
+from extractor.ruleset.rule import MessageConstants, RuleSet, UnidentifiedUsers
+
+Message = dict[str, Any]
+
+
+def lago(unidentified: UnidentifiedUsers = UnidentifiedUsers.APP) -> RuleSet:
+    """The shipped pack, as a config with constants of its own would have it."""
+    text, file = rulepacks.shipped("lago")
+    constants = MessageConstants(
+        library=("analytics-python", "2.4.0"),
+        app=("extractor", "0.1.0"),
+        context={"consent": {"categoryPreferences": {"Analytics": True}}},
+        integrations={"Mixpanel": False},
+    )
+    settings = Settings(
+        installation="test",
+        constants=constants,
+        variables={"hosting_type": "self", "version": "1.51.0"},
+        unidentified_users=unidentified,
+    )
+    return assemble_rules([Choice(pack=load_pack(document.load(text, file)))], settings)
+
+
+@lru_cache
+def plan(unidentified: UnidentifiedUsers = UnidentifiedUsers.APP) -> dict[str, Any]:
+    """Its plan as a program reads it."""
+    read: dict[str, Any] = json.loads(json.dumps(plan_as_json(build_plan(lago(unidentified)))))
+    return read
+
+
+@lru_cache
+def messages(unidentified: UnidentifiedUsers = UnidentifiedUsers.APP) -> tuple[bytes, ...]:
+    """What the pack sends for all of its examples."""
+    rules = lago(unidentified)
+    text, file = rulepacks.shipped("lago")
+    origin = Origin(path="app.log", time=1.0, time_source=TimeSource.READ)
+    sent = []
+    for example in load_pack(document.load(text, file)).examples:
+        memory = PlainMemory()
+        for line in example.shape.lines or [example.shape.line or ""]:
+            logical = Logical(line.encode(), None, "", (), "f", 0, len(line))
+            results = resolve(evaluate(logical, origin, rules), memory)
+            sent += [result.message for result in results if isinstance(result, Event)]
+    return tuple(sent)
+
+
+def request(*sent: bytes) -> bytes:
+    """A request's body as the destination makes it."""
+    return (
+        b'{"batch":[' + b",".join(sent) + b'],"sentAt":"2026-11-22T10:00:00.000000+00:00","writeKey":"key"}'
+    )
+
+
+def one(event: str) -> Message:
+    """A message of this event, with properties."""
+    parsed = [orjson.loads(message) for message in messages()]
+    return max(
+        (message for message in parsed if message["event"] == event), key=lambda m: len(m["properties"])
+    )
+
+
+@pytest.mark.parametrize("unidentified", list(UnidentifiedUsers))
+def test_everything_that_the_pack_sends_passes(unidentified: UnidentifiedUsers) -> None:
+    """Honest messages of all eleven events never become dead letters, and the published schema accepts them."""
+    gate = PlanGate(plan(unidentified))
+    assert list(gate(request(*messages(unidentified)))) == []
+    validator = jsonschema.Draft7Validator(plan_as_schema(plan(unidentified)))
+    assert [e.message for m in messages(unidentified) for e in validator.iter_errors(orjson.loads(m))] == []
+    assert len({orjson.loads(message)["event"] for message in messages(unidentified)}) == 11
+
+
+def _set(path: str, value: object) -> Callable[[Message], None]:
+    def mutate(message: Message) -> None:
+        *above, last = path.split(".")
+        for step in above:
+            message = message[step]
+        message[last] = value
+
+    return mutate
+
+
+def _drop(path: str) -> Callable[[Message], None]:
+    def mutate(message: Message) -> None:
+        *above, last = path.split(".")
+        for step in above:
+            message = message[step]
+        del message[last]
+
+    return mutate
+
+
+def _rename(old: str, new: str) -> Callable[[Message], None]:
+    def mutate(message: Message) -> None:
+        message["properties"][new] = message["properties"].pop(old)
+
+    return mutate
+
+
+STRUCTURAL: dict[str, tuple[str, Callable[[Message], None], str]] = {
+    "an extra property": ("plan_created", _set("properties.plan_amount_cents", 2900), "unknown_property"),
+    "a renamed property": ("plan_created", _rename("code", "plan_code"), "unknown_property"),
+    "a longer value": ("plan_created", _set("properties.name", "x" * 256), "property_value"),
+    "another type": ("plan_created", _set("properties.nb_charges", "1"), "property_value"),
+    "a fraction for a whole number": ("plan_created", _set("properties.nb_charges", 1.5), "property_value"),
+    "true for a number": ("plan_created", _set("properties.trial", value=True), "property_value"),
+    "a number out of range": ("plan_created", _set("properties.nb_charges", -1), "property_value"),
+    "a nested object": ("plan_created", _set("properties.name", {"first": "Erlich"}), "property_value"),
+    "a list": ("plan_created", _set("properties.name", ["Erlich"]), "property_value"),
+    "null": ("plan_created", _set("properties.name", None), "property_value"),
+    "a word that is not in the enum": (
+        "payment_status_changed",
+        _set("properties.payment_status", "paid"),
+        "property_value",
+    ),
+    "no UUID": ("invoice_created", _set("properties.invoice_id", "INV-0001"), "property_value"),
+    "a required property missing": ("invoice_created", _drop("properties.invoice_id"), "required_property"),
+    "an unknown event": ("invoice_created", _set("event", "invoice_paid"), "unknown_event"),
+    "another call": ("invoice_created", _set("type", "identify"), "message_shape"),
+    "an extra key beside the properties": (
+        "invoice_created",
+        _set("traits", {"email": "x"}),
+        "message_shape",
+    ),
+    "a user id that is an e-mail address": (
+        "invoice_created",
+        _set("userId", "gavin@hooli.example"),
+        "user_id",
+    ),
+    "an anonymous id beside the user id": ("invoice_created", _set("anonymousId", "a" * 32), "user_id"),
+    "an extra key in the context": ("invoice_created", _set("context.ip", "10.0.0.1"), "context"),
+    "another constant in the context": (
+        "invoice_created",
+        _set("context.consent", {"note": "Erlich"}),
+        "context",
+    ),
+    "a group that is no organization": ("invoice_created", _set("context.groupId", "Hooli SAS"), "group_id"),
+    "text in the library's version": (
+        "invoice_created",
+        _set("context.library.version", "Erlich Bachman"),
+        "context",
+    ),
+    "another destination": ("invoice_created", _set("integrations", {"All": True}), "message_shape"),
+    "text in the message id": ("invoice_created", _set("messageId", "erlich"), "message_shape"),
+    "text in the time": ("invoice_created", _set("timestamp", "Erlich, today"), "message_shape"),
+    "properties that are a text": ("invoice_created", _set("properties", "Erlich"), "properties"),
+}
+
+OF_CONTENT: dict[str, tuple[str, Callable[[Message], None], str]] = {
+    "an e-mail address in a name": (
+        "plan_created",
+        _set("properties.name", "Plan for a.b@c.example"),
+        "property_value",
+    ),
+    "a phone number in a name": (
+        "plan_created",
+        _set("properties.name", "Call +33 5 61 40 79 82"),
+        "property_value",
+    ),
+    "a card number in a name": (
+        "plan_created",
+        _set("properties.name", "4111 1111 1111 1111"),
+        "property_value",
+    ),
+}
+
+
+def _cases(*tables: dict[str, Any]) -> list[Any]:
+    return [pytest.param(*case, id=name) for table in tables for name, case in table.items()]
+
+
+@pytest.mark.parametrize(("event", "mutate", "reason"), _cases(STRUCTURAL, OF_CONTENT))
+def test_a_mutated_message_is_refused_alone(
+    event: str, mutate: Callable[[Message], None], reason: str
+) -> None:
+    """Whatever the projection might do wrong, the event is refused, with a reason and without its neighbours."""
+    message = copy.deepcopy(one(event))
+    mutate(message)
+    gate = PlanGate(plan())
+    first, last = messages()[0], messages()[-1]
+    refusals = list(gate(request(first, orjson.dumps(message), last)))
+    assert [(refusal.position, refusal.reason) for refusal in refusals] == [(1, reason)]
+
+
+@pytest.mark.parametrize(("event", "mutate", "reason"), _cases(STRUCTURAL))
+def test_the_published_schema_refuses_it_too(
+    event: str, mutate: Callable[[Message], None], reason: str
+) -> None:
+    """What an auditor checks with any validator of draft 7 is what the gate checks."""
+    del reason
+    message = copy.deepcopy(one(event))
+    validator = jsonschema.Draft7Validator(plan_as_schema(plan()))
+    assert validator.is_valid(message)
+    mutate(message)
+    assert not validator.is_valid(message)
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "not_json"),
+        (b"{", "not_json"),
+        (b"[]", "request_shape"),
+        (b'{"batch":{},"sentAt":"","writeKey":""}', "request_shape"),
+        (b'{"batch":[],"sentAt":"","writeKey":"","note":"Erlich"}', "request_shape"),
+        (b'{"sentAt":"","batch":[],"writeKey":""}', "not_as_parsed"),
+    ],
+)
+def test_a_request_that_is_not_understood_is_refused_whole(body: bytes, reason: str) -> None:
+    """What cannot be read cannot be let through, and nobody can say which event it was."""
+    assert [(refusal.position, refusal.reason) for refusal in PlanGate(plan())(body)] == [(None, reason)]
+
+
+def test_a_key_that_stands_twice_hides_nothing() -> None:
+    """Of two equal keys a parser sees one; the bytes would carry both."""
+    twice = messages()[0].replace(b'"properties":{', b'"properties":{"organization_id":"Erlich",', 1)
+    assert [refusal.reason for refusal in PlanGate(plan())(request(twice))] == ["not_as_parsed"]
+
+
+def test_a_refusal_names_no_value() -> None:
+    """What is refused is private for all we know: reasons are words of ours."""
+    message = copy.deepcopy(one("plan_created"))
+    message["properties"]["canary_key"] = "canary-value"
+    refusals = PlanGate(plan())(request(orjson.dumps(message)))
+    assert "canary" not in repr(refusals)
+
+
+@given(st.text(alphabet="ab 4+@.-()é_@123567890", max_size=40) | st.text(max_size=40))
+def test_the_gate_suspects_no_text_that_the_projection_lets_through(text: str) -> None:
+    """An honest event must never die at the gate: its eyes for private texts are the narrower ones."""
+    if looks_private(text):
+        assert doubt_text(text) is not None
