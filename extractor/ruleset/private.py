@@ -19,6 +19,7 @@ from extractor.ruleset.private_numbers import (
     holds_card,
     holds_iban,
     holds_phone,
+    without_dates,
 )
 
 RESERVED_NAMES: Final = frozenset({"revenue", "value", "currency"})
@@ -86,6 +87,7 @@ def doubt_text(text: str) -> TextDoubt | None:
         return None
     if holds_iban(plain):
         return TextDoubt.IBAN
+    plain = without_dates(plain)
     if holds_card(plain):
         return TextDoubt.CARD
     return TextDoubt.PHONE if holds_phone(plain) else None

@@ -38,9 +38,13 @@ _CARD_STARTS: Final = "23456"
 """First digits of the networks that are used; 1 is for airlines, and what milliseconds since 1970 start with."""
 
 
+def without_dates(text: str) -> str:
+    """The text without its dates, whose digits are nobody's."""
+    return _DATE.sub("…", text)
+
+
 def holds_phone(text: str) -> bool:
-    """Whether a phone number seems to stand in the text."""
-    text = _DATE.sub("…", text)
+    """Whether a phone number seems to stand in the text, out of which dates have been taken."""
     return any(_is_phone(text, run) for run in _RUN.finditer(text))
 
 
@@ -79,7 +83,8 @@ def holds_card(text: str) -> bool:
     return any(
         len(number) in CARD_DIGITS and number[0] in _CARD_STARTS and _luhn(number)
         for run in _RUN.finditer(text)
-        for number in _joined(_GROUP.findall(run[0]))
+        if not _is_harmless(groups := _GROUP.findall(run[0]))
+        for number in _joined(groups)
     )
 
 

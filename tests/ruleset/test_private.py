@@ -1,0 +1,198 @@
+"""What must not leave in a text or under a name, and what is harmless and must."""
+
+import re
+import time
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from extractor.ruleset import private, private_numbers
+from extractor.ruleset.private import NameDoubt, TextDoubt, doubt_name, doubt_text
+
+HARMLESS = """
+Storage GB|starter|2024 Q1|Pro 500|API v2.10.3|2024-01-31|31/12/2024|2024.12.31|2024-12-31T10:00:00Z
+2026-11-22 11:44:06|2024-01-31 2024-02-29|5000 10000 20000|plan_81d4_0|Plan 2024-2025|1 000 000 events|1.000.000 calls|Up to 1,000,000 requests|10000000 calls
+1000-5000 seats|Pro 100/200/300|24/7 support|365 days|12 months at 20% off|99.99% uptime|2 x 8 vCPU / 32 GB|10k-50k
+0eb22b12-d903-4cfa-b55f-77e5847bf330|customer_0eb22b12-d903-4cfa-b55f-77e5847bf330|507f1f77bcf86cd799439011
+12345678-1234-1234-1234-123456789012|plan_1700000000|order-20240131|invoice-2024-000123|bucket_2024_10_500
+price_1MoBy5LkdIwHu7|BF24BLACKFRIDAY|FR24SUMMERPROMO|SUMMER-2024|WELCOME10|EnterpriseCustomersAnnualPlanGold
+tokens_per_million_input|token-based-authentication|keyboard_shortcuts_plan|skateboarding_monthly|sk_for_small_companies
+Basic subscription|Basic Subscription2024|Bearer certificates|Try 30 days|C++ 2024|PHP 8 workers|ISO 27001|RFC 2822
+Look at the dot plot|Data at rest|%s %d|A => B|{weird: "name"}|gid://lago-api/Plan/1|Tokens "in"|Emoji 🚀 credits
+日本語 メトリック|Séats «actifs»|GPU\\hours|nil|line\nbreak|tab\tname|<b>bold</b> & co|US-East-1|x86_64|1.27.0+20240115
+"""
+
+PRIVATE = {
+    TextDoubt.EMAIL: """
+erlich@hooli.example|a@b|Ask ops@hooli.example|erlich @ hooli|erlich＠hooli.example|e\u200brlich@\u200bhooli.example
+erlich (at) hooli.example|erlich [at] hooli|erlich at hooli dot com|erlich%40hooli.example|https://user:pass@host/
+""",
+    TextDoubt.PHONE: """
+Call +33197828348|+33 6 12 34 56 78|+33(0)612345678|0033 6 12 34 56 78|06 12 34 56 78|06.12.34.56.78|06-12-34-56-78
+0612345678|06\u00a012\u00a034\u00a056\u00a078|06·12·34·56·78|０６１２３４５６７８|٠٦١٢٣٤٥٦٧٨|(415) 555-2671|1-415-555-2671
+415.555.2671|+1 (415) 555\u20112671|415-555-2671 x12|415-555-2671x12|020 7946 0958|(020) 7946 0958|030 901820|030/901820
+0151-23456789|+39 06 698 123 45|600 123 456|+48 600 123 456|8 (495) 123-45-67|+7 495 123-45-67|138 1234 5678
+03-1234-5678|090-1234-5678|98765 43210|(11) 91234-5678|+61 2 9374 4000|+972 54-123-4567|555-0123|Tel:0612345678
+tel.0612345678|phone_0612345678|0612345678-Erlich|Acme_0612345678|+33561407982_old|2 0612345678 10|1 2 3 0612345678
+""",
+    TextDoubt.CARD: """
+4111 1111 1111 1111|4111111111111111|4111-1111-1111-1111 12/27|card 4111111111111111|card4111111111111111
+5555 5555 5555 4444|378282246310005|3 4111 1111 1111 1111
+""",
+    TextDoubt.IBAN: """
+FR76 3000 6000 0112 3456 7890 189|FR7630006000011234567890189|fr76 3000 6000 0112 3456 7890 189|DE89370400440532013000
+Acme GB82 WEST 1234 5698 7654 32 London|NL91ABNA0417164300|NL91-ABNA-0417-1643-00
+""",
+    TextDoubt.TOKEN: """
+Bearer abcDEF123456ghiJKL|Basic dXNlcjpwYXNzd29yZA==|sk_live_4eC39HqLyjWDarjtT1zdp7dc|AKIAIOSFODNN7EXAMPLE
+ghp_16C7e42F292c6912E7710c838347Ae178B4a|AIzaSyD-9tSrke72PouQMnMX-a7eZSW0jkFMBWY|eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0
+-----BEGIN RSA PRIVATE KEY-----|api_key=hunter2hunter|password: hunter2|key 5f4dcc3b5aa765d61d8327deb882cf99
+""",
+    TextDoubt.AMOUNT: """
+Acme at 40 000 €|40€|€ 40|40 EUR|40EUR|40 eur|USD100|US$40|R$ 50|40k €|40.000,- €|500 dollars|2.5 million USD
+Rs. 500|1 200 kr|£5|¥5000|99 cents|$1|12 zł
+""",
+}
+
+
+def listed(texts: str) -> list[str]:
+    """The texts of a table: one between two bars or line ends."""
+    return re.split(r"\||\n(?=\S)", texts.strip("\n").replace("line\nbreak", "line break"))
+
+
+@pytest.mark.parametrize("text", listed(HARMLESS))
+def test_what_plans_and_codes_are_called_may_leave(text: str) -> None:
+    """A name that is dropped for nothing makes the events useless, and the check is then switched off."""
+    assert doubt_text(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "doubt"), [(text, doubt) for doubt, texts in PRIVATE.items() for text in listed(texts)]
+)
+def test_something_private_is_seen_in_any_spelling(text: str, doubt: TextDoubt) -> None:
+    """By itself, and with words around it."""
+    assert doubt_text(text) is doubt
+    assert doubt_text(f"Plan for {text} (old)") is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "doubt"),
+    [
+        *((name, NameDoubt.RESERVED) for name in ("revenue", "value", "currency", "Value")),
+        *(
+            (name, NameDoubt.AMOUNT)
+            for name in ("amount", "amount_cents", "plan_amount_cents", "unitAmountCents", "mrr")
+        ),
+        *((name, NameDoubt.AMOUNT) for name in ("total_price", "AmountEUR", "balance", "tax-amount")),
+        *(
+            (name, NameDoubt.PERSONAL)
+            for name in ("email", "customerEmail", "phone", "ip", "ip_address", "organization_name")
+        ),
+        *(
+            (name, NameDoubt.PERSONAL)
+            for name in ("address_line1", "legal_name", "api_key", "webhook_url", "tax_id", "iban")
+        ),
+    ],
+)
+def test_a_name_that_promises_something_private_is_doubted(name: str, doubt: NameDoubt) -> None:
+    """In snake case, camel case or with hyphens."""
+    assert doubt_name(name) is doubt
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "code",
+        "name",
+        "description",
+        "plan_code",
+        "nb_charges",
+        "trial",
+        "billing_time",
+        "invoice_id",
+        "addon_name",
+        "zipper",
+    ],
+)
+def test_other_names_need_no_reason(name: str) -> None:
+    """What the shipped pack sends, among others."""
+    assert doubt_name(name) is None
+
+
+@given(st.text())
+def test_the_check_is_total(text: str) -> None:
+    """Half a surrogate, a superscript digit, a letter that unfolds into a sentence: an answer, never an error."""
+    assert doubt_text(text) in {None, *TextDoubt}
+    assert doubt_name(text) in {None, *NameDoubt}
+
+
+@given(
+    st.sampled_from([text for texts in PRIVATE.values() for text in listed(texts)]),
+    st.text("abc XYZ,;", max_size=20),
+    st.text("abc XYZ,;", max_size=20),
+)
+def test_words_around_it_hide_nothing(text: str, before: str, behind: str) -> None:
+    """Whatever stands before and behind, as long as there is a space."""
+    assert doubt_text(f"{before} {text} {behind}") is not None
+
+
+HOSTILE = [
+    "1",
+    "1 ",
+    "12-",
+    "(1",
+    "+1",
+    "1.",
+    "0123456789 ",
+    "1 000 ",
+    "2024-",
+    "2024-01-01 ",
+    "a@",
+    "@",
+    "a at b ",
+    " at x dot ",
+]
+HOSTILE += [
+    "%40",
+    "( at ",
+    "eyJ",
+    "eyJabcdefghi",
+    "sk_",
+    "sk_a1",
+    "bearer ",
+    "token ",
+    "aB1",
+    "basic a ",
+    "FR76 ",
+    "FR 7",
+    "1,",
+    "€",
+]
+HOSTILE += ["tel ", "Rs ", "1 dolla", "x1234567 ", "\u200b1", "\ufdfa", "A1-"]
+SCANS: list[Callable[[str], object]] = [
+    doubt_text,
+    doubt_name,
+    private._holds_email,
+    private._holds_token,
+    private_numbers.holds_iban,
+    private_numbers.holds_amount,
+    private_numbers.holds_card,
+    private_numbers.holds_phone,
+]
+
+
+def seconds(scan: Callable[[str], object], text: str) -> float:
+    """Processor time of one scan."""
+    begun = time.process_time()
+    scan(text)
+    return time.process_time() - begun
+
+
+@pytest.mark.parametrize("scan", SCANS, ids=lambda scan: scan.__name__)
+def test_a_hostile_text_costs_no_more_than_its_length(scan: Callable[[str], object]) -> None:
+    """Sixteen times the text: sixteen times the work, where a square would be 256; customers choose these texts."""
+    for unit in HOSTILE:
+        short = min(seconds(scan, (unit * 2_000)[:2_000]) for _ in range(3))
+        assert seconds(scan, (unit * 32_000)[:32_000]) < max(80 * short, 0.05), unit
