@@ -197,11 +197,15 @@ class Collector:
             if self._store.outbox_full() or not self._read(chunks(), tally, at_the_end=at_the_end):
                 return tally.progress(ProgressKind.FULL, incidents, looked.unread_bytes)
         except StoreUnavailable:
-            self._follower.rewind()
-            self._intake.rewind()
+            self._rewind()
             return tally.progress(ProgressKind.STORE_UNAVAILABLE, incidents, looked.unread_bytes)
         kind = ProgressKind.READ if tally.read_bytes else ProgressKind.IDLE
         return tally.progress(kind, incidents, max(looked.unread_bytes - tally.read_bytes, 0))
+
+    def _rewind(self) -> None:
+        """Back to what is recorded; pieces of an unfinished line will come again, too."""
+        self._follower.rewind()
+        self._intake.rewind()
 
     def _record_look(self, looked: Looked, incidents: tuple[Incident, ...], tally: "_Sum") -> None:
         pending = Gathered()
@@ -233,7 +237,7 @@ class Collector:
                 self._record(pending, tally)
                 pending = Gathered()
                 if self._store.outbox_full():
-                    self._follower.rewind()
+                    self._rewind()
                     return False
         if pending.settled:
             self._record(pending, tally)
