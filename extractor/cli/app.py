@@ -9,22 +9,32 @@ from typing import Annotated
 
 import typer
 
+EXIT_CODES = "Exit codes: 0 fine, 1 problems found, 2 wrong usage, 70 a mistake in this program."
+
 app = typer.Typer(
     name="extractor",
     help="Find activation events in a billing app's logs and deliver them to Segment, with no change to the app.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    epilog="Exit codes: 0 fine, 1 problems found, 2 wrong usage, 70 a mistake in this program.",
+    epilog=EXIT_CODES,
+)
+letters_app = typer.Typer(
+    help="Events that the destination will never take: look at them, send them again, give them up.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    epilog=EXIT_CODES,
 )
 
 ConfigOption = Annotated[
     Path,
-    typer.Option("--config", "-c", metavar="FILE", help="The config file.", envvar="EXTRACTOR_CONFIG", show_default=False),
+    typer.Option("--config", "-c", metavar="FILE", help="The config file.", envvar="EXTRACTOR_CONFIG"),
 ]
+DEFAULT_CONFIG = Path("extractor.yaml")
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
 
 
-class PreviewFormat(StrEnum):
+class RowsFormat(StrEnum):
     """Ways to show events."""
 
     TABLE = "table"
@@ -36,6 +46,43 @@ class PlanFormat(StrEnum):
 
     MARKDOWN = "markdown"
     JSON = "json"
+
+
+class AssumeTime(StrEnum):
+    """What the time of a line is that carries none."""
+
+    MTIME = "mtime"
+    NOW = "now"
+
+
+class SchemaKind(StrEnum):
+    """What there is a schema for."""
+
+    CONFIG = "config"
+    PACK = "pack"
+
+
+def check_moment(text: str) -> str:
+    """Refuse at the door what is no time."""
+    from extractor.cli.terminal import parse_moment
+
+    try:
+        parse_moment(text, 0.0)
+    except ValueError:
+        raise typer.BadParameter("not a time; like 2026-11-22, 2026-11-22T10:30 (UTC), or 24h or 7d ago") from None
+    return text
+
+
+UNTIL_NOW = "0s"
+UntilOption = Annotated[
+    str,
+    typer.Option("--until", metavar="TIME", help="To before then: as --since; 0s is now.", callback=check_moment),
+]
+EventOption = Annotated[str | None, typer.Option("--event", metavar="NAME", help="Only this event.", show_default=False)]
+LettersArgument = Annotated[
+    list[str] | None, typer.Argument(metavar="[ID]...", help="Ids, or their beginnings.", show_default=False)
+]
+AllOption = Annotated[bool, typer.Option("--all", help="All of them.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -50,54 +97,25 @@ def root(
         raise typer.Exit
 
 
-@app.command()
-def run(
-    config: ConfigOption,
-    once: Annotated[bool, typer.Option("--once", help="Read every file to its end, deliver, exit.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more of what is done.")] = False,
+@app.command(epilog="Exit codes: 0 written, 1 it is there already or cannot be written.")
+def init(
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The file to write.")] = DEFAULT_CONFIG,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite it; the installation becomes a new one.")] = False,
 ) -> None:
-    """Follow the logs and deliver events, until stopped.
+    """Write a commented config for the logs that are found on this machine.
 
-    Example: extractor run --config extractor.yaml
+    Looks at /var/log/lago, Docker's json-file logs, /var/log/pods and the folder of the config. Nothing else is
+    written, nothing is sent.
+
+    Example: extractor init --output extractor.yaml
     """
-    from extractor.cli.run import run_command
+    from extractor.cli.init import init_command
 
-    raise typer.Exit(run_command(config, once=once, verbose=verbose))
-
-
-@app.command()
-def preview(
-    config: ConfigOption,
-    files: Annotated[list[Path] | None, typer.Argument(metavar="[FILES]...", help="Read these instead.")] = None,
-    output: Annotated[PreviewFormat, typer.Option("--format", help="How to show events.")] = PreviewFormat.TABLE,
-) -> None:
-    """Show all that `run --once` would send from an empty state. Nothing is written, nothing is sent.
-
-    Example: extractor preview --config extractor.yaml --format jsonl
-    """
-    from extractor.cli.preview import preview_command
-
-    raise typer.Exit(preview_command(config, [str(path) for path in files or []], as_json=output is PreviewFormat.JSONL))
+    raise typer.Exit(init_command(output, force=force))
 
 
-@app.command()
-def explain(
-    config: ConfigOption,
-    target: Annotated[str, typer.Argument(metavar="FILE[:LINE]", help="A log file, one line of it, or - for standard input.")],
-    show_values: Annotated[bool, typer.Option("--show-values", help="Show what properties hold.")] = False,
-    all_lines: Annotated[bool, typer.Option("--all", help="Also lines that no rule came near.")] = False,
-) -> None:
-    """Say for each line which rule matched and what it kept, or which condition failed.
-
-    Example: extractor explain --config extractor.yaml /var/log/lago/api.log:120
-    """
-    from extractor.cli.explain import explain_command
-
-    raise typer.Exit(explain_command(config, target, show_values=show_values, all_lines=all_lines))
-
-
-@app.command()
-def check(config: ConfigOption) -> None:
+@app.command(epilog="Exit codes: 0 all examples hold, 1 problems found.")
+def check(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Check the config, its rule packs and every example in them; all problems at once.
 
     Example: extractor check --config extractor.yaml
@@ -107,9 +125,48 @@ def check(config: ConfigOption) -> None:
     raise typer.Exit(check_command(config))
 
 
-@app.command()
+@app.command(epilog="Exit codes: 0 shown, even if there is no event; 1 a file cannot be read, or the config is broken.")
+def preview(
+    files: Annotated[
+        list[Path] | None, typer.Argument(metavar="[FILES]...", help="Read these instead.", show_default=False)
+    ] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    output: Annotated[RowsFormat, typer.Option("--format", help="How to show events.")] = RowsFormat.TABLE,
+) -> None:
+    """Show all that `run --once` would send from an empty state. Nothing is written, nothing is sent.
+
+    Given files may be compressed; rotated siblings are read oldest first. A table shortens ids; jsonl has each
+    message exactly as it would be posted, and where its line stands.
+
+    Example: extractor preview --config extractor.yaml --format jsonl
+    """
+    from extractor.cli.preview import preview_command
+
+    as_json = output is RowsFormat.JSONL
+    raise typer.Exit(preview_command(config, [str(path) for path in files or []], as_json=as_json))
+
+
+@app.command(epilog="Exit codes: 0 explained, 1 there is no such line or file, or the config is broken.")
+def explain(
+    target: Annotated[str, typer.Argument(metavar="FILE[:LINE]", help="A log file, one line of it, or - for standard input.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    show_values: Annotated[bool, typer.Option("--show-values", help="Show what properties hold.")] = False,
+    all_lines: Annotated[bool, typer.Option("--all", help="Also lines that no rule matched.")] = False,
+) -> None:
+    """Say for each line which rule matched and what it kept, or which condition failed.
+
+    Without --show-values no value of a line is shown.
+
+    Example: extractor explain /var/log/lago/api.log:120 --config extractor.yaml
+    """
+    from extractor.cli.explain import explain_command
+
+    raise typer.Exit(explain_command(config, target, show_values=show_values, all_lines=all_lines))
+
+
+@app.command(epilog="Exit codes: 0 printed, 1 the config or a rule pack is broken.")
 def plan(
-    config: ConfigOption,
+    config: ConfigOption = DEFAULT_CONFIG,
     output: Annotated[PlanFormat, typer.Option("--format", help="How to show the plan.")] = PlanFormat.MARKDOWN,
 ) -> None:
     """Show the tracking plan: what can leave, rendered from the rules that decide it.
@@ -119,6 +176,234 @@ def plan(
     from extractor.cli.plan import plan_command
 
     raise typer.Exit(plan_command(config, output.value))
+
+
+@app.command(epilog="Exit codes: 0 stopped or done, 1 the config, the state or the delivery has a problem.")
+def run(
+    config: ConfigOption = DEFAULT_CONFIG,
+    once: Annotated[bool, typer.Option("--once", help="Read every file to its end, deliver, exit.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more of what is done.")] = False,
+) -> None:
+    """Follow the logs and deliver events, until stopped.
+
+    SIGTERM delivers what it can within `shutdown_grace` and ends; a second one ends now. SIGHUP reads config and
+    rules again.
+
+    Example: extractor run --config extractor.yaml
+    """
+    from extractor.cli.run import run_command
+
+    raise typer.Exit(run_command(config, once=once, verbose=verbose))
+
+
+@app.command(epilog="Exit codes: 0 all is well, 1 something needs a person, or there is no state yet.")
+def status(
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Again every 2 seconds, until interrupted.")] = False,
+) -> None:
+    """Show how far files are read, what waits, went and could not, and when each rule last matched.
+
+    Works whether the daemon runs or not, and changes nothing. A person is needed where delivery is held, the outbox
+    is full, there are dead letters, or something was lost, unreadable or damaged within the last 24 hours.
+
+    Example: extractor status --config extractor.yaml --json
+    """
+    from extractor.cli.status import status_command
+
+    raise typer.Exit(status_command(config, as_json=as_json, watch=watch))
+
+
+@app.command(epilog="Exit codes: 0 delivered, 1 interrupted, held, opted out or a file cannot be read, 2 say more first.")
+def backfill(
+    files: Annotated[list[Path], typer.Argument(metavar="FILES...", help="Log files, compressed or not.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    assume_time: Annotated[
+        AssumeTime | None,
+        typer.Option(
+            "--assume-time",
+            help="The time of lines that carry none: their file's last change, or now. Must be said if there are any.",
+            show_default=False,
+        ),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Send events that are old or of unknown time.")] = False,
+) -> None:
+    """Read whole files into the state, and deliver what is new.
+
+    What was sent is not sent again, whichever way it was read. Can be interrupted; the same command goes on. The
+    daemon must be stopped meanwhile.
+
+    Example: extractor backfill /var/log/lago/api.log.*.gz --config extractor.yaml --assume-time mtime --yes
+    """
+    from extractor.cli.backfill import backfill_command
+
+    paths = [str(path.absolute()) for path in files]
+    assumed = None if assume_time is None else assume_time.value
+    raise typer.Exit(backfill_command(config, paths, assume=assumed, yes=yes))
+
+
+@app.command(epilog="Exit codes: 0 primed, 1 the file holds no such keys or the state cannot be written.")
+def prime(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="A file of keys (- for standard input), or logs.")
+    ],
+    config: ConfigOption = DEFAULT_CONFIG,
+    event: Annotated[
+        str | None, typer.Option("--event", metavar="NAME", help="The file lists keys of this event.", show_default=False)
+    ] = None,
+    from_logs: Annotated[bool, typer.Option("--from-logs", help="The files are logs, compressed or not.")] = False,
+) -> None:
+    """Tell memory what is known already, without sending anything: else the first update of an old customer looks new.
+
+    A file of keys is CSV, one key a line, the parts in the order of the rule's `once` or `changed` key (for *changed*
+    the last value follows), such as a database export gives. What is primed is never sent, by a backfill neither.
+
+    Example: extractor prime --event customer_created customers.csv --config extractor.yaml
+    """
+    if (event is None) is not from_logs:
+        raise typer.BadParameter("say one of --event NAME and --from-logs")
+    from extractor.cli.prime import prime_keys_command, prime_logs_command
+
+    if event is None:
+        raise typer.Exit(prime_logs_command(config, [str(file) for file in files]))
+    if len(files) != 1:
+        raise typer.BadParameter("--event takes one file of keys")
+    raise typer.Exit(prime_keys_command(config, event, str(files[0])))
+
+
+@app.command(epilog="Exit codes: 0 shown, 1 there is no state.")
+def sent(
+    config: ConfigOption = DEFAULT_CONFIG,
+    since: Annotated[
+        str,
+        typer.Option("--since", metavar="TIME", help="From then: 2026-11-22T10:30 (UTC), or 24h ago.", callback=check_moment),
+    ] = "24h",
+    until: UntilOption = UNTIL_NOW,
+    event: EventOption = None,
+    output: Annotated[RowsFormat, typer.Option("--format", help="How to show events.")] = RowsFormat.TABLE,
+) -> None:
+    """Show what was sent, when: the messages themselves, as long as `retention.sent` keeps them.
+
+    Example: extractor sent --config extractor.yaml --since 7d --event plan_created --format jsonl
+    """
+    from extractor.cli.sent import sent_command
+
+    raise typer.Exit(sent_command(config, since, until, event, as_json=output is RowsFormat.JSONL))
+
+
+@app.command(epilog="Exit codes: 0 done, 1 there is no state, or it cannot be written.")
+def resend(
+    since: Annotated[
+        str,
+        typer.Option("--since", metavar="TIME", help="From then: 2026-11-22T10:30 (UTC), or 24h ago.", callback=check_moment),
+    ],
+    config: ConfigOption = DEFAULT_CONFIG,
+    until: UntilOption = UNTIL_NOW,
+    event: EventOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how many.")] = False,
+) -> None:
+    """Send stored messages once more, under the same ids: when the other side lost them.
+
+    Example: extractor resend --config extractor.yaml --since 2026-11-21T08:00 --until 2026-11-21T12:00
+    """
+    from extractor.cli.sent import resend_command
+
+    raise typer.Exit(resend_command(config, since, until, event, dry_run=dry_run))
+
+
+@letters_app.command("list", epilog="Exit codes: 0 listed, 1 there is no state.")
+def letters_list(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """List them: id, event, reason, status of the answer, time. No message is shown.
+
+    Example: extractor dead-letters list --config extractor.yaml
+    """
+    from extractor.cli.letters import list_command
+
+    raise typer.Exit(list_command(config, as_json=as_json))
+
+
+@letters_app.command("show", epilog="Exit codes: 0 shown, 1 there is none, or several, of that id.")
+def letters_show(
+    letter: Annotated[str, typer.Argument(metavar="ID", help="Its id, or the beginning of it.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Show one with its message, exactly what would be posted.
+
+    Example: extractor dead-letters show 3fa94c21 --config extractor.yaml
+    """
+    from extractor.cli.letters import show_command
+
+    raise typer.Exit(show_command(config, letter))
+
+
+@letters_app.command("replay", epilog="Exit codes: 0 they wait again, 1 there is none, or several, of an id.")
+def letters_replay(
+    letters: LettersArgument = None, config: ConfigOption = DEFAULT_CONFIG, every: AllOption = False
+) -> None:
+    """Put them back into the outbox, under the same ids; the daemon, or the next run, delivers them.
+
+    Example: extractor dead-letters replay --all --config extractor.yaml
+    """
+    from extractor.cli.letters import replay_command
+
+    raise typer.Exit(replay_command(config, named(letters, every=every), every=every))
+
+
+@letters_app.command("discard", epilog="Exit codes: 0 they are gone, 1 there is none, or several, of an id.")
+def letters_discard(
+    letters: LettersArgument = None, config: ConfigOption = DEFAULT_CONFIG, every: AllOption = False
+) -> None:
+    """Give them up: their messages are erased, their facts are not sent again.
+
+    Example: extractor dead-letters discard 3fa94c21 --config extractor.yaml
+    """
+    from extractor.cli.letters import discard_command
+
+    raise typer.Exit(discard_command(config, named(letters, every=every), every=every))
+
+
+def named(letters: list[str] | None, *, every: bool) -> list[str]:
+    """Ids or --all, one of the two."""
+    if bool(letters) is every:
+        raise typer.BadParameter("say ids, or --all")
+    return letters or []
+
+
+@app.command(epilog="Exit codes: 0 erased, 1 there is no state, or it cannot be written: run it again.")
+def forget(
+    config: ConfigOption = DEFAULT_CONFIG,
+    organization: Annotated[
+        str | None, typer.Option("--organization", metavar="ID", help="The organization's id.", show_default=False)
+    ] = None,
+    user: Annotated[
+        str | None,
+        typer.Option("--user", metavar="ID", help="A user id as it stands in messages: membership/...", show_default=False),
+    ] = None,
+) -> None:
+    """Erase all that is stored here about an organization or a user, and say what Segment must still be asked.
+
+    Example: extractor forget --organization 0eb22b12-d903-4cfa-b55f-77e5847bf330 --config extractor.yaml
+    """
+    identifier = organization or user
+    if not identifier or (organization and user):
+        raise typer.BadParameter("say one of --organization ID and --user ID")
+    from extractor.cli.forget import forget_command
+
+    raise typer.Exit(forget_command(config, identifier, user=user is not None))
+
+
+@app.command(epilog="Exit codes: 0 printed.")
+def schema(kind: Annotated[SchemaKind, typer.Argument(help="Of a config or of a rule pack.")]) -> None:
+    """Print a JSON Schema, for editors that complete and check while one writes.
+
+    Example: extractor schema config > extractor.schema.json
+    """
+    from extractor.cli.schema import schema_command
+
+    raise typer.Exit(schema_command(kind.value))
+
+
+app.add_typer(letters_app, name="dead-letters")
 
 
 def main() -> None:

@@ -6,92 +6,114 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from extractor import wiring
-from extractor.config import load_config
-from extractor.decode.assemble import Assembler, Logical
-from extractor.decode.cut import cut
-from extractor.decode.envelope import Broken, Envelope, detect, unwrap
+from extractor.backfill import given_files
+from extractor.cli.terminal import printable
+from extractor.config import Config, load_config
+from extractor.decode.envelope import Broken, Envelope
+from extractor.intake import Wrapping
+from extractor.lines import LineReader, Numbered
 from extractor.ruleset.evaluate import Origin
 from extractor.ruleset.event import TimeSource
 from extractor.ruleset.explain import Explanation, Tried, explain
-from extractor.ruleset.rule import RuleSet
-from extractor.source import read_whole
-from extractor.cli.preview import printable
+from extractor.ruleset.rule import Rule, RuleSet
+from extractor.telemetry import Reason
+
+NOT_A_RECORD = {
+    Reason.NOT_JSON: "not JSON",
+    Reason.NOT_AN_OBJECT: "JSON, but no object",
+    Reason.TOO_DEEP: "JSON, nested too deeply",
+    Reason.TOO_LONG: "too long",
+}
 
 
 def explain_command(path: Path, target: str, *, show_values: bool, all_lines: bool) -> int:
     """Explain the lines of a file, one of them, or those on standard input."""
-    rules = wiring.build_rules(load_config(path, os.environ))
+    config = load_config(path, os.environ)
+    rules = wiring.build_rules(config)
     file, wanted = split_target(target)
-    for number, envelope, line in lines_of(file):
-        if wanted is None or number == wanted:
-            explain_line(number, envelope, line, rules, show_values=show_values, always=all_lines or wanted is not None)
+    reader = LineReader(wrapping_of(file, config), wiring.build_limits(config))
+    lines = reader.read_stream(sys.stdin.buffer) if file == "-" else reader.read_file(os.path.abspath(file))
+    told = read = 0
+    for numbered in lines:
+        read = numbered.last
+        if wanted is not None and numbered.first > wanted:
+            break
+        if wanted is None or numbered.first <= wanted <= numbered.last:
+            always = all_lines or wanted is not None
+            told += show(numbered, rules, show_values=show_values, always=always)
+            sys.stdout.flush()
+    for number in reader.too_long:
+        if wanted in (None, number):
+            told += 1
+            sys.stdout.write(f"line {number}: longer than max_line_bytes, so it is skipped and counted\n")
+    if wanted is not None and not told:
+        sys.stderr.write(f"extractor: {printable(file)} has no line {wanted} (or it is empty)\n")
+        return 1
+    if not told:
+        sys.stdout.write(f"no rule matched any of {read} lines; --all explains each of them\n")
     return 0
 
 
 def split_target(target: str) -> tuple[str, int | None]:
     """`api.log:120` is line 120 of `api.log`, unless there is a file of that whole name."""
     file, colon, line = target.rpartition(":")
-    if colon and line.isdigit() and not Path(target).exists():
+    if colon and line.isascii() and line.isdigit() and not Path(target).exists():
         return file, int(line)
     return target, None
 
 
-def lines_of(file: str) -> Iterator[tuple[int, Envelope, Logical | Broken]]:
-    """Lines with their number in the file (of the piece that ends them) and the envelope they came in."""
-    assembler = Assembler()
-    envelope = Envelope.AUTO
-    number = 0
-    chunks = [(sys.stdin.buffer.read(), 0)] if file == "-" else ((bytes(c.data), c.start) for c in read_whole(file))
-    for data, start in chunks:
-        if envelope is Envelope.AUTO:
-            envelope = detect(data)
-        for raw in data.split(b"\n"):
-            number += 1
-            for cut_line in cut(raw, start):
-                piece = unwrap(cut_line.data, envelope)
-                if isinstance(piece, Broken):
-                    yield number, envelope, piece
-                    continue
-                for line in assembler.feed(piece, cut_line.start, cut_line.end):
-                    yield number, envelope, line
-            start += len(raw) + 1
-        number -= 1  # what follows the last newline is the next chunk's first line
+def wrapping_of(file: str, config: Config) -> Wrapping:
+    """How the file's source wraps its lines; found out where no source would have found the file."""
+    wrappings = (*wiring.build_wrappings(config), Wrapping())
+    if file == "-":
+        return wrappings[-1]
+    (one,) = given_files([os.path.abspath(file)], wiring.build_sources(config))
+    return wrappings[one.source]
 
 
-def explain_line(
-    number: int, envelope: Envelope, line: Logical | Broken, rules: RuleSet, *, show_values: bool, always: bool
-) -> None:
-    """Print one line's explanation."""
+def show(numbered: Numbered, rules: RuleSet, *, show_values: bool, always: bool) -> int:
+    """Print one line's explanation, if it is worth it or asked for; how many were printed."""
+    place = f"line {numbered.first}" if numbered.first == numbered.last else f"lines {numbered.first}-{numbered.last}"
+    line = numbered.line
     if isinstance(line, Broken):
         if always:
-            sys.stdout.write(f"line {number}: broken {line.envelope.value} envelope\n")
-        return
-    origin = Origin(path="", time=0.0, time_source=TimeSource.READ)
-    explanation = explain(line, origin, rules)
+            sys.stdout.write(f"{place}: not what the envelope {line.envelope.value} looks like, so it is skipped\n")
+        return int(always)
+    explanation = explain(line, Origin(path="", time=0.0, time_source=TimeSource.READ), rules)
     if not (always or explanation.matched or explanation.outcome.rejections):
-        return
-    wrapped = "bare" if envelope in (Envelope.NONE, Envelope.AUTO) else envelope.value
+        return 0
+    bare = numbered.envelope in (Envelope.NONE, Envelope.AUTO)
+    envelope = "bare" if bare else f"{numbered.envelope.value}, {line.stream}"
+    if line.pieces > 1:
+        envelope += f" in {line.pieces} pieces"
     reason = explanation.outcome.reason
-    sys.stdout.write(f"line {number}: {wrapped}, {'JSON' if reason is None or reason.value == 'no_rule' else reason.value}\n")
-    sys.stdout.writelines(words(explanation, show_values=show_values))
+    kind = "JSON" if reason in (None, Reason.NO_RULE) else NOT_A_RECORD.get(reason, reason.value)
+    sys.stdout.write(f"{place}: {envelope}, {kind}\n")
+    if not numbered.wanted:
+        sys.stdout.write("  not read: its source's `where` does not want it; if it did:\n")
+    sys.stdout.writelines(words(explanation, {rule.id: rule for rule in rules.rules}, show_values=show_values))
+    return 1
 
 
-def words(explanation: Explanation, *, show_values: bool) -> Iterator[str]:
+def words(explanation: Explanation, rules: dict[str, Rule], *, show_values: bool) -> Iterator[str]:
     """What is said under a line's heading."""
     for tried in explanation.matched:
         event = tried.event or "memory only"
         element = f" (element {tried.element})" if tried.element else ""
         yield f"  matched {tried.rule}: {event}{element}\n"
         yield from kept_words(tried, show_values=show_values)
+        yield from memory_words(rules[tried.rule])
     for rejection in explanation.outcome.rejections:
         if rejection.whole_event:
             about = f" ({rejection.property})" if rejection.property else ""
             yield f"  rejected {rejection.rule}: {rejection.reason.value}{about}\n"
-    if not explanation.matched:
-        for tried in explanation.nearest:
-            yield f"  not {tried.rule}: {tried.held} conditions hold, then fails: {tried.failed}\n"
-        if not explanation.nearest:
-            yield "  no rule comes near\n"
+    if explanation.matched or explanation.outcome.reason not in (None, Reason.NO_RULE):
+        return
+    for tried in explanation.nearest:
+        held = f"{tried.held} condition{'s' if tried.held > 1 else ''} held"
+        yield f"  not {tried.rule}: {held}, then failed: {printable(tried.failed)}\n"
+    if not explanation.nearest:
+        yield "  no rule comes near\n"
 
 
 def kept_words(tried: Tried, *, show_values: bool) -> Iterator[str]:
@@ -103,3 +125,18 @@ def kept_words(tried: Tried, *, show_values: bool) -> Iterator[str]:
             yield f"    kept {kept.name} = {printable(kept.value)}\n"
         else:
             yield f"    kept {kept.name}\n"
+
+
+def memory_words(rule: Rule) -> Iterator[str]:
+    """What memory still decides: a line alone cannot tell whether it is the first of its kind."""
+    if rule.once is not None:
+        key = ", ".join(path.text for path in rule.once)
+        yield f"    an event only if it is the first for its {key}\n"
+    if rule.changed is not None:
+        key = ", ".join(path.text for path in rule.changed.key)
+        yield f"    an event only if {rule.changed.property} differs from the last one for its {key}\n"
+    for forget in rule.forget:
+        key = ", ".join(path.text for path in forget.key)
+        yield f"    what comes next for this {key} is a new {forget.event}\n"
+    for remember in rule.remember:
+        yield f"    remembers {remember.memory} for its {', '.join(path.text for path in remember.by)}\n"

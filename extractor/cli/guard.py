@@ -19,14 +19,26 @@ def guarded(command: Callable[[], object]) -> None:
         sys.stdout = None  # type: ignore[assignment]
         sys.exit(0)
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
+        from extractor.cli.terminal import printable
+
+        where = f"{printable(error.filename)}: " if error.filename else ""
         sys.stderr.write(f"extractor: {where}{error.strerror or type(error).__name__}\n")
         sys.exit(1)
     except Exception as error:  # noqa: BLE001: types and places only; the text of an exception can hold a value
+        if is_store_error(error):
+            sys.stderr.write(f"extractor: {error}\n")
+            sys.exit(1)
         frames = traceback.extract_tb(error.__traceback__)[-8:]
         places = " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames))
         sys.stderr.write(f"extractor: internal error: {type(error).__name__} at {places}\n")
         sys.exit(70)
+
+
+def is_store_error(error: Exception) -> bool:
+    """Whether the state cannot be used as asked: its errors are written for operators, and hold no value."""
+    from extractor.store import StoreError
+
+    return isinstance(error, StoreError)
 
 
 def tell_problems(error: ProblemError) -> int:
