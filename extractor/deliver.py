@@ -196,13 +196,13 @@ class Deliverer:
         """Send what can still be sent in so many seconds; no request outlasts them.
 
         Ends sooner where the outbox is empty, delivery is held or must keep silence for longer, or `leave` is set.
+        What the disk has refused until then of the last answer is lost: those events are sent again, with their ids.
         """
         until = self._clock.monotonic() + within_s
         while not leave.is_set() and (left_s := until - self._clock.monotonic()) > 0:
             progress = self.step(within_s=left_s)
-            if progress.kind not in (ProgressKind.SENT, ProgressKind.PACED, ProgressKind.RESTING):
-                return
-            if progress.wait_s >= left_s:
+            ended = (ProgressKind.IDLE, ProgressKind.HELD, ProgressKind.OPTED_OUT)
+            if progress.kind in ended or progress.wait_s >= left_s:
                 return
             if progress.wait_s > 0:
                 leave.wait(progress.wait_s)

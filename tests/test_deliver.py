@@ -395,6 +395,20 @@ def test_drain_does_not_wait_for_what_outlasts_it(clock: FakeClock, verdict: Ver
     assert len(outbox.waiting) == 5
 
 
+def test_drain_writes_down_what_was_accepted_once_the_disk_takes_it(clock: FakeClock) -> None:
+    """A disk that is full for a moment during the shutdown does not make the next start send again."""
+    outbox = outbox_of(5)
+
+    def full_from_now_on(_: list[str]) -> Verdict:
+        outbox.broken = 3
+        return DELIVERED
+
+    destination = FakeDestination(full_from_now_on)
+    deliverer_of(outbox, destination, clock).drain(10.0, FakeStop(clock))
+    assert outbox.delivered == ids(*range(5))
+    assert len(destination.requests) == 1
+
+
 def test_run_stops_when_told_and_wakes_when_rung(clock: FakeClock) -> None:
     """The real loop in a real thread: a new event is sent on `wake`, and `stop` ends it."""
     sent, stop = threading.Event(), threading.Event()

@@ -49,7 +49,6 @@ _FAILURES: tuple[tuple[tuple[type[Exception], ...], Verdict], ...] = (
             requests.exceptions.InvalidURL,
             requests.exceptions.InvalidSchema,
             requests.exceptions.MissingSchema,
-            requests.exceptions.InvalidHeader,
         ),
         Verdict(VerdictKind.HOLD, DeliveryReason.MISCONFIGURED),
     ),
@@ -165,10 +164,9 @@ class SegmentDestination:
             messages: Serialized Segment messages that fit `limits`.
             within_s: Give up after so many seconds if that is sooner than the usual timeout.
         """
+        timeout_s = self._timeout_s if within_s is None else max(0.001, min(within_s, self._timeout_s))
         try:
-            return self._exchange(
-                messages, self._timeout_s if within_s is None else min(within_s, self._timeout_s)
-            )
+            return self._exchange(messages, timeout_s)
         except GateClosedError as error:
             if any(refusal.position is None for refusal in error.refusals):
                 return Verdict(VerdictKind.HOLD, DeliveryReason.GATE)

@@ -198,6 +198,7 @@ def test_an_answer_without_end_is_read_to_a_limit(connect: Connect) -> None:
     [b"garbage\r\n\r\n", b"HTTP/1.1 banana OK\r\n\r\n",
      b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 500 + b"\r\n", b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100_000 + b"\r\n\r\n",
      b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Encoding: gzip\r\n\r\nabc", b"\x00" * 5, b"",
+     b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nabc",
      b"HTTP/1.1 200 OK", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Le"],
 )  # fmt: skip
 def test_what_is_not_http_is_retried(connect: Connect, head: bytes) -> None:
@@ -474,6 +475,15 @@ def test_abort_ends_a_request_that_waits_for_its_answer(connect: Connect) -> Non
             destination.abort()
             sending.join(0.05)
     assert [verdict.kind for verdict in verdicts] == [VerdictKind.RETRY]
+
+
+def test_abort_between_two_requests_harms_neither(server: MisbehavingServer, connect: Connect) -> None:
+    """A connection that was cut while nobody used it is replaced."""
+    destination = connect(server.url)
+    assert destination.send(MESSAGES) == ACCEPTED
+    destination.abort()
+    assert destination.send(MESSAGES) == ACCEPTED
+    assert server.connections == 2
 
 
 def test_nothing_is_sent_over_a_connection_that_stands_after_the_opt_out(

@@ -37,12 +37,11 @@ def judged(status: int, body: bytes = b"", **headers: str) -> Verdict:
     return judge(status, CaseInsensitiveDict({k.replace("_", "-"): v for k, v in headers.items()}), body, NOW)
 
 
-@pytest.mark.parametrize("status", range(1, 1000))
-def test_every_status_has_the_verdict_of_the_policy(status: int) -> None:
+def test_every_status_has_the_verdict_of_the_policy() -> None:
     """Delivered, split and retry for the statuses named; everything else holds."""
-    expected = next((kind for kind, statuses in POLICY.items() if status in statuses), VerdictKind.HOLD)
-    assert judged(status).kind is expected
-    assert judged(status).status == status
+    for status in range(1, 1000):
+        expected = next((kind for kind, statuses in POLICY.items() if status in statuses), VerdictKind.HOLD)
+        assert (judged(status).kind, judged(status).status) == (expected, status)
 
 
 def test_statuses_that_operators_must_tell_apart_have_reasons_of_their_own() -> None:
