@@ -1,293 +1,283 @@
-"""Starts and stops the two loops: `run`, `run --once`, signals, reload, opt-out.
+"""Starts and stops the two loops: `run`, `run --once`, signals, reload, opt-out, health.
 
-The loops meet only in the store. A loop that dies takes the process with it: what a supervisor restarts is whole,
-and what was not recorded or acknowledged is read or sent again under the same ids.
+The loops meet only in the store. Each has its thread, and the main thread only watches: signals, the operator's word,
+the deadline of a shutdown. A loop that dies takes the process with it: what a supervisor restarts is whole, and what
+was not recorded or acknowledged is read or sent again under the same ids.
 """
 
+import os
 import signal
 import threading
-import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from enum import IntEnum
 from pathlib import Path
-from types import FrameType
 
-import structlog
-
-from extractor import collect, deliver, wiring
+import extractor
+from extractor import deliver, logs, telemetry
 from extractor.clock import SystemClock
-from extractor.collect import Collector
-from extractor.config import Config, load_config
-from extractor.deliver import Deliverer
-from extractor.intake import Intake
-from extractor.optout import OptOut
+from extractor.collect import Collector, ProgressKind
+from extractor.expose import Exposure, Running, Scrape
+from extractor.logs import tell
+from extractor.observe import Loop, Observer
+from extractor.once import Once
+from extractor.parts import Parts, Work
 from extractor.problems import ProblemError
-from extractor.ruleset.rule import RuleSet
-from extractor.source import Follower
-from extractor.store import Store, StoreUnavailable
+from extractor.process import Exit, Signals, Systemd, forbid_core_files
+from extractor.source.wake import Wake, folders_to_watch
+from extractor.store import StoreBroken, StoreError, StoreUnavailable
+from extractor.telemetry import Trouble
+
+TICK_S = 0.25
+"""How often the main thread asks for the operator's word, which has a second to take effect, and looks at the loops."""
+
+LEAVING_S = 0.2
+"""Kept back of the grace for closing the state, so that the process is gone when it is over."""
 
 PRUNE_EVERY_S = 3600.0
 """Retention is counted in days."""
 
-log = structlog.stdlib.get_logger("extractor")
+CONNECT_S = 60.0
+"""What a request may take besides its timeout: a name server, and connections to several addresses."""
 
-
-class Exit(IntEnum):
-    """What the process says when it ends; `docs/operations.md` lists them."""
-
-    FINE = 0
-    PROBLEMS = 1  # of the config, the packs or the state; or events that could not be delivered
-    USAGE = 2
-    BROKEN = 70  # a loop died of a mistake in this program (EX_SOFTWARE of sysexits.h)
+_STUCK = {Trouble.DIED, Trouble.COLLECT_STALLED, Trouble.DELIVER_STALLED}
+"""For which systemd's watchdog may bark; a full disk is not made better by a restart."""
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """A config and what was built from it: replaced as a whole or not at all."""
+class Surroundings:
+    """What outlives a reload."""
 
-    config: Config
-    rules: RuleSet
-
-    @classmethod
-    def load(cls, path: Path, environ: Mapping[str, str]) -> "Parts":
-        """Read config and packs.
-
-        Raises:
-            ProblemError: With every problem.
-        """
-        config = load_config(path, environ)
-        return cls(config, wiring.build_rules(config))
+    environ: Mapping[str, str]
+    observer: Observer
+    signals: Signals
+    systemd: Systemd
 
 
 class Service:
-    """Runs one set of parts until it is told to stop, to reload, or a loop dies."""
+    """Sets one set of parts to work until it is told to stop, to reload, or a loop dies."""
 
-    def __init__(self, parts: Parts, environ: Mapping[str, str]) -> None:
-        """Make one; nothing is opened yet."""
+    def __init__(self, parts: Parts, around: Surroundings) -> None:
+        """Open the state and meet the files.
+
+        Raises:
+            StoreError: The state cannot be had.
+        """
+        self._around = around
         self._config = parts.config
         self._clock = SystemClock()
-        self._opt_out = OptOut(parts.config, environ)
-        self._rules = parts.rules
-        self._destination = wiring.build_destination(parts.config, self._opt_out.allowed)
         self._stop = threading.Event()
         self._leave = threading.Event()
+        self._bell = threading.Event()
+        self._draining = False
+        self._deadline: float | None = None
         self._died: BaseException | None = None
+        self._loops: list[threading.Thread] = []
+        self.work = Work(parts, around.environ, around.observer, stopped=self._stop.is_set, listen=self._heard)
+        self._wake = Wake(folders_to_watch(self.work.sources))
 
-    # What signals ask for; from the main thread, between any two of its instructions
+    # The two ways to run; in the main thread
 
-    def stop(self) -> None:
-        """Stop reading, deliver what the grace allows, end. Asked again: end now."""
-        if self._stop.is_set():
-            self._leave.set()
-            self._abort()
-        self._stop.set()
+    def run(self, reload: Callable[[], Parts | None]) -> Parts | Exit:
+        """Follow and deliver until the end, or until there are other parts to go on with.
 
-    def _abort(self) -> None:
-        abort = getattr(self._destination, "abort", None)
-        if abort is not None:
-            abort()
-
-    # The two ways to run
-
-    def run(self) -> Exit:
-        """Follow and deliver until stopped."""
-        with self._store() as store, self._follower(store) as follower:
-            collector = self._collector(store, follower)
-            deliverer = self._deliverer(store)
-            loops = [
-                threading.Thread(target=self._guard, args=(self._collect, collector, deliverer, store), name="collect"),
-                threading.Thread(target=self._guard, args=(deliverer.run, self._stop), name="deliver"),
-            ]
-            for loop in loops:
-                loop.start()
-            log.info("started", files=len(store.checkpoints()), rules=len(self._rules.rules))
-            while not self._stop.wait(1.0):
-                if self._died is None and not all(loop.is_alive() for loop in loops):
-                    self._stop.set()
-            deliverer.wake()
-            for loop in loops:
-                loop.join()
-            if self._died is not None:
-                return report_death(self._died)
-            deliverer.drain(self._config.shutdown_grace_s, self._leave)
-            log.info("stopped", waiting=store.status().outbox_rows)
-            return Exit.FINE
+        Args:
+            reload: Reads config and packs anew, or tells why the old ones stay.
+        """
+        self._start(Loop.COLLECT, self._collect)
+        self._start(Loop.DELIVER, self._deliver)
+        self._around.systemd.ready()
+        following: Parts | None = None
+        for number in self._watch():
+            if number != signal.SIGHUP:
+                self._ask_to_stop(number)
+            elif not self._stop.is_set():
+                self._around.systemd.reloading()
+                following = reload()
+                if following is None:
+                    self._around.systemd.ready()
+                else:
+                    self._end_loops()
+        if following is not None and not self._draining and self._died is None and not self.stuck:
+            return following
+        return self._end()
 
     def run_once(self) -> Exit:
         """Read every file to its end, deliver what is in the outbox, end."""
-        with self._store() as store, self._follower(store) as follower:
-            self._follow_opt_out(store, lambda: self._read_all(self._collector(store, follower, suppress=True)))
-            collector = self._collector(store, follower)
-            deliverer = self._deliverer(store)
-            while not self._stop.is_set():
-                progress = collector.drain()
-                self._note(progress)
-                if progress.kind is collect.ProgressKind.STORE_UNAVAILABLE:
-                    return Exit.PROBLEMS
-                delivered = self._deliver_all(deliverer)
-                if progress.kind is not collect.ProgressKind.FULL:
-                    return Exit.FINE if delivered else Exit.PROBLEMS
-                if not delivered:
-                    return Exit.PROBLEMS
-            return Exit.FINE
+        once = Once(self.work, self._stop, self._bell)
+        self._start(Loop.COLLECT, once.run)
+        for number in self._watch():
+            self._ask_to_stop(number)
+        ended = self._end()
+        return once.result if ended is Exit.FINE else ended
 
-    def _deliver_all(self, deliverer: Deliverer) -> bool:
-        """Whether the outbox is empty in the end (or nothing may leave); waits as long as waiting can help."""
-        while not self._stop.is_set():
-            progress = deliverer.step()
-            if progress.kind in (deliver.ProgressKind.IDLE, deliver.ProgressKind.OPTED_OUT):
-                return True
-            if progress.kind in (deliver.ProgressKind.HELD, deliver.ProgressKind.STORE_UNAVAILABLE):
-                return False
-            if progress.wait_s > 0:
-                self._stop.wait(progress.wait_s)
-        return False
+    @property
+    def running(self) -> Running:
+        """What gauges are read from."""
+        return Running(self.work.store, self.work.follower.open_handles, lambda: self._wake.healthy)
 
-    def _read_all(self, collector: Collector) -> None:
-        while collector.drain().kind is collect.ProgressKind.READ and not self._stop.is_set():
-            pass
+    @property
+    def stuck(self) -> bool:
+        """Whether a loop has not ended in time: then nothing that it uses may be closed."""
+        return any(loop.is_alive() for loop in self._loops)
 
-    # Their parts
+    def _watch(self) -> Iterator[int]:
+        """Signals as they come, until the loops have ended or the deadline is over."""
+        work = self.work
+        while self.stuck:
+            left_s = TICK_S if self._deadline is None else self._deadline + LEAVING_S - self._clock.monotonic()
+            if left_s <= 0:
+                return
+            yield from self._around.signals.wait(min(TICK_S, left_s))
+            if not work.opt_out.allowed():
+                work.destination.abort()
+            if work.obedience.outdated():
+                self._rouse()
+            if self._died is not None:
+                self._end_loops()
+            if self._deadline is not None and self._clock.monotonic() >= self._deadline:
+                self._leave.set()
+                work.destination.abort()
+            if not _STUCK.intersection(self._around.observer.health().broken):
+                self._around.systemd.ping(self._clock.monotonic())
 
-    def _store(self) -> "_Closing":
-        store = Store.open(
-            self._config.state_dir,
-            destination=self._destination.name,
-            clock=self._clock,
-            limits=wiring.build_store_limits(self._config),
-        )
-        return _Closing(store)
+    def _ask_to_stop(self, number: int) -> None:
+        """Stop reading, deliver what the grace allows, end. Asked again: end now."""
+        if self._draining:
+            self._deadline = self._clock.monotonic()
+            return
+        tell(telemetry.STOPPING, signal=signal.Signals(number).name)
+        self._around.systemd.stopping()
+        self._draining = True
+        self._end_loops()
 
-    def _follower(self, store: Store) -> Follower:
-        return Follower(
-            wiring.build_sources(self._config),
-            store.checkpoints(),
-            self._clock,
-            limits=wiring.build_limits(self._config),
-        )
+    def _end_loops(self) -> None:
+        if self._deadline is None:
+            self._deadline = self._clock.monotonic() + max(self._config.shutdown_grace_s - LEAVING_S, 0.0)
+        self._stop.set()
+        self._rouse()
 
-    def _collector(self, store: Store, follower: Follower, *, suppress: bool = False) -> Collector:
-        intake = Intake(
-            self._rules, wiring.build_wrappings(self._config), max_line_bytes=self._config.max_line_bytes
-        )
-        opted_out = (lambda: True) if suppress else (lambda: not self._opt_out.allowed())
-        return Collector(follower, intake, store, clock=self._clock, opted_out=opted_out)
+    def _rouse(self) -> None:
+        self._bell.set()
+        self._wake.rouse()
+        self.work.deliverer.wake()
 
-    def _deliverer(self, store: Store) -> Deliverer:
-        return Deliverer(
-            store,
-            self._destination,
-            clock=self._clock,
-            pace=wiring.build_pace(self._config),
-            allowed=self._opt_out.allowed,
-            listen=self._heard,
-        )
+    def _end(self) -> Exit:
+        if isinstance(self._died, StoreError):
+            return Exit.STATE
+        return Exit.FINE if self._died is None else Exit.BROKEN
+
+    def _start(self, loop: Loop, run: Callable[[], None]) -> None:
+        observer = self._around.observer
+
+        def guarded() -> None:
+            died: BaseException | None = None
+            try:
+                run()
+            except BaseException as error:  # noqa: BLE001 - the one place that catches all, to end the process
+                died = self._died = error
+            observer.ended(loop, died)
+            self._around.signals.rouse()
+
+        request_s = getattr(self._config.destination, "timeout_s", 0.0) + CONNECT_S
+        observer.begun(loop, still_s=request_s if loop is Loop.DELIVER else 0.0)
+        thread = threading.Thread(target=guarded, name=loop.value, daemon=True)
+        self._loops.append(thread)
+        thread.start()
+
+    # The deliver thread
+
+    def _deliver(self) -> None:
+        self.work.deliverer.run(self._stop)
+        if self._draining and self._deadline is not None:
+            self.work.deliverer.drain(self._deadline - self._clock.monotonic(), self._leave)
+
+    def _heard(self, progress: deliver.Progress) -> None:
+        self._around.observer.delivered(progress)
+        if progress.acknowledged or progress.buried:
+            self._bell.set()  # reading may be waiting for room
 
     # The collect thread
 
-    def _collect(self, collector: Collector, deliverer: Deliverer, store: Store) -> None:
-        prune_at = self._clock.monotonic()
-        while not self._stop.is_set():
-            self._follow_opt_out(store, lambda: None)
-            progress = collector.step()
-            self._note(progress)
-            if progress.events:
-                deliverer.wake()
-            if self._clock.monotonic() >= prune_at:
-                prune_at = self._clock.monotonic() + PRUNE_EVERY_S
-                store.prune()
-            if progress.kind is not collect.ProgressKind.READ:
-                self._stop.wait(self._config.poll_interval_s)
-
-    def _follow_opt_out(self, store: Store, skip: Callable[[], None]) -> None:
-        """Purge when an opt-out begins; when it ends, what was written until now is skipped for good."""
-        by = self._opt_out.by()
-        known = store.status().opt_out
-        if by is not None:
-            if known is None:
-                log.warning("opted_out", by=by)
-            store.opt_out(by)
-        elif known is not None:
-            skip()
-            store.opt_in()
-            log.warning("opt_out_lifted", by=known.by, since=known.since)
-
-    # What is said
-
-    def _note(self, progress: collect.Progress) -> None:
-        for incident in progress.incidents:
-            log.warning("incident", kind=incident.kind, path=incident.path, lost_bytes=incident.lost_bytes)
-        if progress.kind is collect.ProgressKind.STORE_UNAVAILABLE:
-            log.error("store_unavailable")
-
-    def _heard(self, progress: deliver.Progress) -> None:
-        if progress.kind is deliver.ProgressKind.HELD and progress.verdict is not None:
-            log.error("held", reason=progress.verdict.reason.value, status=progress.verdict.status)
-        for reason in progress.buried:
-            log.error("dead_letter", reason=reason)
-
-    def _guard(self, loop: Callable[..., None], *args: object) -> None:
-        """Run a loop; whatever ends it ends the process."""
+    def _collect(self) -> None:
         try:
-            loop(*args)
-        except BaseException as error:  # noqa: BLE001: the one place where everything is caught, to stop the process
-            self._died = error
-            self._stop.set()
+            self._follow(self.work.build_collector())
+        finally:
+            self._wake.close()
 
+    def _follow(self, collector: Collector) -> None:
+        work, wake, now = self.work, self._wake, self._clock.monotonic
+        look_at = now()
+        prune_at = look_at + PRUNE_EVERY_S
+        while not self._stop.is_set():
+            work.obedience.follow(lambda since: work.skip(collector, since))
+            if now() >= look_at:
+                wake.tend()
+                wake.take()
+                changed = None
+            else:
+                changed = wake.take()
+            progress = collector.step(changed)
+            if changed is None:
+                look_at = now() + self._pause_s()
+            if progress.events:
+                work.deliverer.wake()
+            if now() >= prune_at:
+                prune_at = now() + PRUNE_EVERY_S
+                self._prune()
+            self._around.observer.collected(progress, rest_s=max(look_at - now(), 0.0))
+            if progress.kind in (ProgressKind.FULL, ProgressKind.STORE_UNAVAILABLE):
+                self._bell.wait(self._config.poll_interval_s)
+                self._bell.clear()
+            elif not progress.unread_bytes:
+                wake.wait(max(look_at - now(), 0.0))
 
-class _Closing:
-    """A store that is closed when its block ends."""
+    def _pause_s(self) -> float:
+        """Until the next look at everything: as configured, or longer where looking costs too much of a core."""
+        watched = self._wake.healthy
+        affordable_s = self.work.follower.next_look_s(watched=watched)
+        at_least_s = 1.0 if watched else 0.25  # what it says where looking costs next to nothing
+        return max(self._config.poll_interval_s, affordable_s if affordable_s > at_least_s else 0.0)
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    def __enter__(self) -> Store:
-        return self._store
-
-    def __exit__(self, *_: object) -> None:
-        self._store.close()
-
-
-def report_death(error: BaseException) -> Exit:
-    """Say where the program broke: types and places only, since messages of exceptions can hold values."""
-    frames = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
-    log.critical("died", error=type(error).__name__, at=frames[-8:])
-    return Exit.PROBLEMS if isinstance(error, StoreUnavailable) else Exit.BROKEN
+    def _prune(self) -> None:
+        try:
+            self.work.store.prune()
+        except StoreUnavailable as error:
+            tell(telemetry.PRUNE_FAILED, problem=error)
 
 
 def serve(path: Path, environ: Mapping[str, str]) -> Exit:
     """The daemon: runs until SIGTERM or SIGINT; SIGHUP reads config and packs again.
 
     Raises:
-        ProblemError: The config or a pack is broken at the start; later a broken one keeps the old one running.
+        ProblemError: The config or a pack is broken at the start; later a broken one leaves the old one in force.
+        StoreError: The state cannot be had at the start.
     """
-    parts = Parts.load(path, environ)
-    reloaded: list[Parts] = []
-    while True:
-        service = Service(parts, environ)
-
-        def on_stop(_number: int, _frame: FrameType | None, service: Service = service) -> None:
-            service.stop()
-
-        def on_reload(_number: int, _frame: FrameType | None, service: Service = service) -> None:
+    forbid_core_files()
+    with Signals(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+        parts = Parts.load(path, environ)
+        observer = Observer(SystemClock())
+        around = Surroundings(environ, observer, signals, Systemd(environ))
+        scrape = Scrape(observer)
+        exposure = Exposure(scrape, observer)
+        before: Parts | None = None
+        while True:
             try:
-                reloaded.append(Parts.load(path, environ))
-            except ProblemError as error:
-                for problem in error.problems:
-                    log.error("reload_refused", place=str(problem.place), code=problem.code, message=problem.message)
-                return
-            log.info("reloading")
-            service.stop()
-
-        signal.signal(signal.SIGTERM, on_stop)
-        signal.signal(signal.SIGINT, on_stop)
-        signal.signal(signal.SIGHUP, on_reload)
-        result = service.run()
-        if not reloaded or result is not Exit.FINE:
-            return result
-        parts = reloaded.pop()
-        reloaded.clear()
+                service = Service(parts, around)
+            except StoreError as error:
+                if before is None:
+                    raise
+                tell(telemetry.RELOAD_REFUSED, problem=error)
+                parts, before = before, None
+                continue
+            _tell_start(service, parts, reloaded=before is not None)
+            exposure.serve(parts.config.metrics)
+            scrape.attach(service.running)
+            ended = service.run(lambda: _reload(path, environ))
+            scrape.detach()
+            if isinstance(ended, Exit):
+                return _leave(service, ended)
+            service.work.close()
+            before, parts = parts, ended
 
 
 def run_once(path: Path, environ: Mapping[str, str]) -> Exit:
@@ -295,11 +285,59 @@ def run_once(path: Path, environ: Mapping[str, str]) -> Exit:
 
     Raises:
         ProblemError: The config or a pack is broken.
+        StoreError: The state cannot be had.
     """
-    service = Service(Parts.load(path, environ), environ)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: service.stop())
-    return service.run_once()
+    forbid_core_files()
+    with Signals(signal.SIGTERM, signal.SIGINT) as signals:
+        parts = Parts.load(path, environ)
+        logs.set_level(parts.config.log_level)
+        service = Service(parts, Surroundings(environ, Observer(SystemClock()), signals, Systemd({})))
+        return _leave(service, service.run_once())
 
 
-__all__ = ["Exit", "Parts", "Service", "report_death", "run_once", "serve"]
+def _tell_start(service: Service, parts: Parts, *, reloaded: bool) -> None:
+    logs.set_level(parts.config.log_level)
+    tell(
+        telemetry.RELOADED if reloaded else telemetry.STARTED,
+        version=extractor.__version__,
+        destination=service.work.destination.name,
+        files=service.work.files,
+        rules=len(parts.rules.rules),
+    )
+
+
+def _reload(path: Path, environ: Mapping[str, str]) -> Parts | None:
+    """The parts as they are written now; None, told, where something is wrong with them."""
+    try:
+        return Parts.load(path, environ)
+    except ProblemError as error:
+        for problem in error.problems:
+            said = {"place": problem.place, "code": problem.code, "problem": problem.message, "hint": problem.hint}
+            tell(telemetry.RELOAD_REFUSED, **said)
+        return None
+
+
+def _leave(service: Service, ended: Exit) -> Exit:
+    """Close what can be closed. With a loop still at work the process ends at once: the state bears it."""
+    if service.stuck:
+        tell(telemetry.LEFT)
+        os._exit(ended)
+    waiting = _waiting(service)
+    service.work.close()
+    tell(telemetry.STOPPED, waiting=waiting)
+    return ended
+
+
+def _waiting(service: Service) -> int | None:
+    try:
+        return service.work.store.status().outbox_rows
+    except StoreError:
+        return None
+
+
+def exit_for(error: StoreError) -> Exit:
+    """The exit code of a start that the state prevented."""
+    return Exit.STATE if isinstance(error, StoreUnavailable | StoreBroken) else Exit.PROBLEMS
+
+
+__all__ = ["Exit", "Parts", "Service", "exit_for", "run_once", "serve"]

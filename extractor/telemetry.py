@@ -2,7 +2,7 @@
 
 Product code can only reference what is declared here; `docs/telemetry.md` is rendered from it and a test holds
 the two together. Everything is bounded: a reason, a rule id, a file path, a count, never a line, a value or a
-payload. Declarations only, so the pure core may import it; rendering and serving live in `observe`.
+payload. Declarations only, so the pure core may import it; what serves and writes them is `observe` and `logs`.
 """
 
 from dataclasses import dataclass
@@ -66,9 +66,239 @@ class MetricKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric: its name (counters end in `_total`, base units), meaning and label names."""
+    """One metric: its name (counters end in `_total`, base units), kind, meaning and label names.
+
+    Labels take bounded words only: reasons, kinds, and the names of rules and events that the packs declare.
+    """
 
     name: str
     kind: MetricKind
     meaning: str
     labels: tuple[str, ...] = ()
+
+
+READ_BYTES = Metric("extractor_read_bytes_total", MetricKind.COUNTER, "Bytes of logs read and recorded")
+LINES = Metric(
+    "extractor_lines_total", MetricKind.COUNTER, "Lines that gave no event, where that is counted", ("reason",)
+)
+MATCHED_LINES = Metric(
+    "extractor_matched_lines_total", MetricKind.COUNTER, "Lines that a rule matched", ("rule",)
+)
+EVENTS = Metric("extractor_events_total", MetricKind.COUNTER, "Events that entered the outbox", ("event",))
+REJECTIONS = Metric(
+    "extractor_rejections_total",
+    MetricKind.COUNTER,
+    "Values left out and events rejected",
+    ("rule", "reason"),
+)
+REPEATED_EVENTS = Metric(
+    "extractor_repeated_events_total",
+    MetricKind.COUNTER,
+    "Events met again: waiting, delivered, dead or suppressed already",
+)
+SUPPRESSED_EVENTS = Metric(
+    "extractor_suppressed_events_total", MetricKind.COUNTER, "Events that an opt-out kept from being stored"
+)
+INCIDENTS = Metric("extractor_incidents_total", MetricKind.COUNTER, "What happened to files", ("kind",))
+LOST_BYTES = Metric(
+    "extractor_lost_bytes_total",
+    MetricKind.COUNTER,
+    "Bytes that were seen and gone before they could be read; each is an incident",
+)
+REQUESTS = Metric(
+    "extractor_requests_total",
+    MetricKind.COUNTER,
+    "Batches tried at the destination, by what became of them: see docs/delivery.md",
+    ("verdict", "reason"),
+)
+DELIVERED_EVENTS = Metric("extractor_delivered_events_total", MetricKind.COUNTER, "Events acknowledged")
+DEAD_EVENTS = Metric(
+    "extractor_dead_events_total", MetricKind.COUNTER, "Events that became dead letters", ("reason",)
+)
+STEPS = Metric(
+    "extractor_steps_total", MetricKind.COUNTER, "Steps of the two loops, by how far they came", ("loop", "kind")
+)
+LAST_STEP = Metric(
+    "extractor_last_step_timestamp_seconds", MetricKind.GAUGE, "When a loop last finished a step", ("loop",)
+)
+OUTBOX_EVENTS = Metric("extractor_outbox_events", MetricKind.GAUGE, "Events that wait for delivery")
+OUTBOX_BYTES = Metric("extractor_outbox_bytes", MetricKind.GAUGE, "Bytes of their messages")
+OUTBOX_OLDEST = Metric(
+    "extractor_outbox_oldest_timestamp_seconds",
+    MetricKind.GAUGE,
+    "When the first of them was recorded; absent while there is none",
+)
+OUTBOX_FULL = Metric(
+    "extractor_outbox_full", MetricKind.GAUGE, "1 while reading pauses because the outbox is full"
+)
+HELD = Metric("extractor_held", MetricKind.GAUGE, "1 while delivery is held, by reason", ("reason",))
+DEAD_LETTERS = Metric("extractor_dead_letters", MetricKind.GAUGE, "Dead letters that wait for a decision")
+OPTED_OUT = Metric("extractor_opted_out", MetricKind.GAUGE, "1 while an opt-out is in force")
+FILES = Metric("extractor_files", MetricKind.GAUGE, "Files followed or remembered", ("state",))
+UNREAD_BYTES = Metric(
+    "extractor_unread_bytes", MetricKind.GAUGE, "Bytes of files that were there at the last look, still to be read"
+)
+OPEN_FILES = Metric("extractor_open_files", MetricKind.GAUGE, "Log files held open")
+WATCHING = Metric(
+    "extractor_watching", MetricKind.GAUGE, "1 while notifications of the file system cover every folder"
+)
+RULE_LAST_MATCH = Metric(
+    "extractor_rule_last_match_timestamp_seconds", MetricKind.GAUGE, "When a rule last matched a line", ("rule",)
+)
+HEALTHY = Metric("extractor_healthy", MetricKind.GAUGE, "1 while /healthz answers 200")
+INFO = Metric(
+    "extractor_info", MetricKind.GAUGE, "Always 1; which version runs, with which destination", ("version", "destination")
+)
+
+METRICS = (
+    READ_BYTES,
+    LINES,
+    MATCHED_LINES,
+    EVENTS,
+    REJECTIONS,
+    REPEATED_EVENTS,
+    SUPPRESSED_EVENTS,
+    INCIDENTS,
+    LOST_BYTES,
+    REQUESTS,
+    DELIVERED_EVENTS,
+    DEAD_EVENTS,
+    STEPS,
+    LAST_STEP,
+    OUTBOX_EVENTS,
+    OUTBOX_BYTES,
+    OUTBOX_OLDEST,
+    OUTBOX_FULL,
+    HELD,
+    DEAD_LETTERS,
+    OPTED_OUT,
+    FILES,
+    UNREAD_BYTES,
+    OPEN_FILES,
+    WATCHING,
+    RULE_LAST_MATCH,
+    HEALTHY,
+    INFO,
+)
+"""Every metric there is. Counters begin at 0 with each start of the process; gauges are read at each scrape."""
+
+
+class Trouble(StrEnum):
+    """Why `/healthz` or `/readyz` does not answer 200. Stable strings."""
+
+    STARTING = "starting"  # the first look at the files is not over
+    DIED = "died"  # a loop ended by a mistake; the process ends, too
+    COLLECT_STALLED = "collect_stalled"  # the loop that reads has not finished a step for minutes
+    DELIVER_STALLED = "deliver_stalled"  # the loop that sends has not, though no answer may take so long
+    STATE_UNAVAILABLE = "state_unavailable"  # the state cannot be written: full or failing disk, permissions
+    HELD = "held"  # delivery is paused until a probe is accepted
+    OUTBOX_FULL = "outbox_full"  # reading pauses until something was delivered
+
+
+class Level(StrEnum):
+    """Of a log event."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+    CRITICAL = "critical"
+
+
+@dataclass(frozen=True, slots=True)
+class LogEvent:
+    """One kind of line in our own log.
+
+    Attributes:
+        name: The value of `event`.
+        level: How loud.
+        meaning: For people.
+        fields: All that such a line may carry besides time, level and event; nothing else is ever written.
+    """
+
+    name: str
+    level: Level
+    meaning: str
+    fields: tuple[str, ...] = ()
+
+
+STARTED = LogEvent("started", Level.INFO, "The loops run", ("version", "destination", "files", "rules"))
+STOPPING = LogEvent("stopping", Level.INFO, "Asked to stop; what waits is sent as long as the grace lasts", ("signal",))
+STOPPED = LogEvent("stopped", Level.INFO, "All is written down; what still waits is sent at the next start", ("waiting",))
+LEFT = LogEvent("left", Level.WARNING, "Left without waiting: asked twice, or the grace was over; nothing is lost")
+DIED = LogEvent(
+    "died", Level.CRITICAL, "A mistake in this program; the process ends and is safe to start again", ("error", "at")
+)
+RELOADED = LogEvent("reloaded", Level.INFO, "Config and rules were read again and are in force")
+RELOAD_REFUSED = LogEvent(
+    "reload_refused", Level.ERROR, "The new config or a pack is broken; the old ones go on", ("place", "code", "problem", "hint")
+)
+OPTED_OUT_BEGAN = LogEvent(
+    "opted_out",
+    Level.WARNING,
+    "An opt-out is in force: nothing is sent, nothing is stored, what waited was purged",
+    ("by", "since"),
+)
+OPT_OUT_LIFTED = LogEvent(
+    "opt_out_lifted",
+    Level.WARNING,
+    "The opt-out is over; what was written until now is never sent",
+    ("by", "since", "suppressed"),
+)
+PURGE_DUE = LogEvent(
+    "purge_due", Level.ERROR, "Nothing leaves, but not all that was stored could be erased yet; tried again", ("problem",)
+)
+INCIDENT = LogEvent(
+    "incident", Level.WARNING, "Something happened to a file; see the kinds of incidents", ("kind", "path", "lost_bytes", "detail")
+)
+MORE_INCIDENTS = LogEvent("more_incidents", Level.WARNING, "More of them at once than are worth a line each", ("count",))
+STATE_REFUSED = LogEvent(
+    "state_unavailable", Level.ERROR, "The state cannot be written; nothing is lost, it is tried again", ("loop", "problem")
+)
+STATE_BACK = LogEvent("state_available", Level.INFO, "The state can be written again", ("loop",))
+READING_PAUSED = LogEvent("outbox_full", Level.ERROR, "Reading pauses until something was delivered; nothing is dropped")
+READING_RESUMED = LogEvent("outbox_drained", Level.INFO, "Reading goes on")
+DELIVERY_HELD = LogEvent(
+    "held", Level.ERROR, "Delivery is held, nothing is dropped; a probe follows", ("reason", "status", "wait_s")
+)
+DELIVERY_RETRIED = LogEvent(
+    "retry", Level.WARNING, "A batch was not accepted and is sent again", ("reason", "status", "wait_s")
+)
+DELIVERY_RESUMED = LogEvent("delivering", Level.INFO, "Batches are accepted again")
+DEAD_LETTER = LogEvent("dead_letter", Level.ERROR, "An event was refused for good and set aside", ("reason",))
+RECORDED = LogEvent("recorded", Level.DEBUG, "Something was read", ("read_bytes", "events", "unread_bytes"))
+DELIVERED = LogEvent("delivered", Level.DEBUG, "A batch was accepted", ("events",))
+PRUNE_FAILED = LogEvent("prune_failed", Level.WARNING, "What is past its retention stays for now; tried again in an hour", ("problem",))
+UNREADABLE_FILE = LogEvent("unreadable_file", Level.ERROR, "A file could not be read to its end", ("path", "problem"))
+METRICS_UNAVAILABLE = LogEvent(
+    "metrics_unavailable", Level.ERROR, "Metrics and health cannot be served; everything else goes on", ("address", "problem")
+)
+
+LOG_EVENTS = (
+    STARTED,
+    STOPPING,
+    STOPPED,
+    LEFT,
+    DIED,
+    RELOADED,
+    RELOAD_REFUSED,
+    OPTED_OUT_BEGAN,
+    OPT_OUT_LIFTED,
+    PURGE_DUE,
+    INCIDENT,
+    MORE_INCIDENTS,
+    STATE_REFUSED,
+    STATE_BACK,
+    READING_PAUSED,
+    READING_RESUMED,
+    DELIVERY_HELD,
+    DELIVERY_RETRIED,
+    DELIVERY_RESUMED,
+    DEAD_LETTER,
+    RECORDED,
+    DELIVERED,
+    PRUNE_FAILED,
+    UNREADABLE_FILE,
+    METRICS_UNAVAILABLE,
+)
+"""Every kind of line in our own log."""

@@ -15,4 +15,4 @@ def run_command(path: Path, *, once: bool, verbose: bool) -> int:
         return service.run_once(path, os.environ) if once else service.serve(path, os.environ)
     except StoreError as error:
         sys.stderr.write(f"extractor: {error}\n")
-        return 1
+        return service.exit_for(error)

@@ -1,0 +1,110 @@
+"""What this process owes to the system around it: exit codes, signals, systemd, no memory in a core file."""
+
+import os
+import resource
+import select
+import signal
+import time
+from collections.abc import Mapping
+from enum import IntEnum
+from types import FrameType, TracebackType
+from typing import Self
+
+from sdnotify import SystemdNotifier
+
+
+class Exit(IntEnum):
+    """What the process says when it ends."""
+
+    FINE = 0
+    PROBLEMS = 1  # of config or packs; another process has the state; with `--once`, something was left undone
+    USAGE = 2
+    BROKEN = 70  # a mistake in this program ended a loop (EX_SOFTWARE of sysexits.h)
+    STATE = 74  # the state is damaged or cannot be written (EX_IOERR)
+
+
+class Signals:
+    """Signals as something to wait for, in the main thread. A context manager that puts back what was there.
+
+    A handler runs between any two instructions of the main thread, where it may not take a lock nor write a log: so
+    it only leaves a byte in a pipe. That there are handlers at all is what makes them work for process 1 of a container.
+    """
+
+    def __init__(self, *numbers: int) -> None:
+        self._numbers = numbers
+        self._before: dict[int, object] = {}
+        self._out, self._in = os.pipe()  # neither is inherited, says Python
+        for end in (self._out, self._in):
+            os.set_blocking(end, False)
+
+    def __enter__(self) -> Self:
+        for number in self._numbers:
+            self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, before in self._before.items():
+            signal.signal(number, before)  # type: ignore[arg-type]
+        os.close(self._out)
+        os.close(self._in)
+
+    def wait(self, timeout_s: float) -> list[int]:
+        """Signals since the last call, in their order; sleeps at most so many seconds for the first."""
+        ready, _, _ = select.select([self._out], [], [], timeout_s)
+        received = os.read(self._out, 1024) if ready else b""
+        return [number for number in received if number]
+
+    def rouse(self) -> None:
+        """Make `wait` return now. Any thread."""
+        self._leave(0)
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        self._leave(number)
+
+    def _leave(self, byte: int) -> None:
+        try:
+            os.write(self._in, bytes([byte]))
+        except BlockingIOError:
+            return  # so many are waiting that one more says nothing new
+
+
+class Systemd:
+    """`Type=notify` and the watchdog; nothing at all where systemd did not start us. One thread."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        """Read what systemd left in the environment."""
+        self._notifier = SystemdNotifier() if environ.get("NOTIFY_SOCKET") else None
+        mine = environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+        asked = environ.get("WATCHDOG_USEC", "")
+        # Half of it, as sd_watchdog_enabled(3) advises.
+        self._ping_s = int(asked) / 2e6 if asked.isdigit() and mine else None
+        self._ping_at = 0.0
+
+    def ready(self) -> None:
+        """Started, or done with a reload."""
+        self._notify("READY=1")
+
+    def reloading(self) -> None:
+        """`ready` follows."""
+        self._notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+
+    def stopping(self) -> None:
+        """Asked to stop."""
+        self._notify("STOPPING=1")
+
+    def ping(self, now: float) -> None:
+        """Say that all is well, as often as was asked for; call it more often, and only while it is true."""
+        if self._ping_s is not None and now >= self._ping_at:
+            self._ping_at = now + self._ping_s
+            self._notify("WATCHDOG=1")
+
+    def _notify(self, message: str) -> None:
+        if self._notifier is not None:
+            self._notifier.notify(message)
+
+
+def forbid_core_files() -> None:
+    """A core file would hold lines, values and the write key."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
