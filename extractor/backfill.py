@@ -136,7 +136,8 @@ class WholeReader:
 
     def _record(self, gathered: Gathered, *, suppress: bool) -> Recorded:
         checkpoints = [
-            replace(self.places[file_id], offset=offset, size=offset) for file_id, offset in gathered.settled.items()
+            replace(self.places[file_id], offset=offset, size=offset)
+            for file_id, offset in gathered.settled.items()
         ]
         return self._store.record(
             checkpoints,
@@ -150,7 +151,11 @@ class WholeReader:
         """The row under which progress is kept: gone if the file is moved or rewritten, and then it is read again."""
         device, inode = whole.key
         state = hashlib.blake2b(digest_size=16)
-        for part in (path.encode("utf-8", "surrogateescape"), str((device, inode)).encode(), whole.head(_HEAD_BYTES)):
+        for part in (
+            path.encode("utf-8", "surrogateescape"),
+            str((device, inode)).encode(),
+            whole.head(_HEAD_BYTES),
+        ):
             state.update(len(part).to_bytes(8, "big") + part)
         return Checkpoint(
             file_id=WHOLE + state.hexdigest(),

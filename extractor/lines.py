@@ -60,13 +60,11 @@ class LineReader:
             OSError: It cannot be read.
         """
         with WholeFile(path, limits=self._limits) as whole:
-            seen = 0
             for chunk in whole.chunks():
                 # The bytes that were skipped before this chunk: lines that are too long, and holes, which end no line.
-                for incident in whole.incidents[seen:]:
+                for incident in chunk.incidents:
                     if incident.kind is IncidentKind.TOO_LONG:
                         self._skip_line()
-                seen = len(whole.incidents)
                 data = bytes(chunk.data)
                 if self._envelope is Envelope.AUTO:
                     self._envelope = detect(data[:HEAD_BYTES])

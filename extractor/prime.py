@@ -96,7 +96,9 @@ def read_keys(event: str, lines: Iterable[str], file: str, rules: RuleSet) -> li
     shape = shapes.get(event)
     if shape is None:
         hint = did_you_mean(event, sorted(shapes))
-        raise NotKeysError(f'no rule remembers whether "{event}" was seen before, so there is nothing to prime; {hint}')
+        raise NotKeysError(
+            f'no rule remembers whether "{event}" was seen before, so there is nothing to prime; {hint}'
+        )
     outcomes: list[Outcome] = []
     mistakes: list[str] = []
     reader = csv.reader(lines, strict=True)
@@ -159,7 +161,9 @@ def prime_keys(store: Store, outcomes: Sequence[Outcome]) -> int:
     )
 
 
-def prime_logs(config: Config, rules: RuleSet, store: Store, paths: Sequence[str]) -> Iterator[tuple[str, int]]:
+def prime_logs(
+    config: Config, rules: RuleSet, store: Store, paths: Sequence[str]
+) -> Iterator[tuple[str, int]]:
     """Read whole logs into memory, rotated siblings oldest first; each file with how many rows of memory it changed.
 
     Raises:

@@ -94,11 +94,15 @@ def _here(here: Path) -> Iterator[Found]:
     files = [
         path
         for path in (*_some(here, "*.log"), *_some(here, "log/*.log"))
-        if path.name.isprintable() and lineage_of(str(path)) == str(path) and _envelope_of_app(path) is not None
+        if path.name.isprintable()
+        and lineage_of(str(path)) == str(path)
+        and _envelope_of_app(path) is not None
     ]
     if files:
         names = sorted((glob.escape(str(path.relative_to(here))) for path in files), key=_service_order)
-        yield Found(where="files below this folder", paths=tuple(names), envelope=Envelope.AUTO, files=len(files))
+        yield Found(
+            where="files below this folder", paths=tuple(names), envelope=Envelope.AUTO, files=len(files)
+        )
 
 
 def _service_order(name: str) -> tuple[int, str]:
@@ -153,7 +157,7 @@ def _render_source(found: Found) -> str:
     if found.envelope is Envelope.DOCKER:
         lines += [
             "    # Only the app's containers, if their log driver writes labels or a tag (`docker inspect` tells):",
-            '    # where: {labels: {com.docker.compose.project: lago}}',
+            "    # where: {labels: {com.docker.compose.project: lago}}",
         ]
     if found.namespaces:
         lines.append(f"    where: {{namespace: [{', '.join(map(_quoted, found.namespaces))}]}}")
@@ -161,7 +165,9 @@ def _render_source(found: Found) -> str:
 
 
 def _quoted(text: str) -> str:
-    escaped = text.encode("utf-8", "replace").decode().replace("\\", "\\\\").replace('"', '\\"').replace("$", "$$")
+    escaped = (
+        text.encode("utf-8", "replace").decode().replace("\\", "\\\\").replace('"', '\\"').replace("$", "$$")
+    )
     return f'"{escaped}"'
 
 

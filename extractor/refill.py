@@ -202,7 +202,7 @@ class Backfill:
             position = size = 0
             error = ""
             try:
-                for recorded, position, size in reader.read(file, self._known, torn_stays=True):  # noqa: B007
+                for recorded, position, size in reader.read(file, self._known, torn_stays=True):
                     step = Step(
                         path=file.path,
                         number=number,
@@ -232,7 +232,9 @@ class Backfill:
         if unknown is UnknownFiles.FROM_END:
             sources = tuple(replace(source, start_at=StartAt.END) for source in sources)
         limits = wiring.build_limits(self._config)
-        with Follower(sources, self.store.checkpoints(), self._clock, limits=limits, first_start=True) as present:
+        with Follower(
+            sources, self.store.checkpoints(), self._clock, limits=limits, first_start=True
+        ) as present:
             self.store.record(present.look(settle=True).checkpoints, ())
 
     def _reader(self, store: Store, *, assume: AssumeTime) -> WholeReader:

@@ -156,7 +156,7 @@ def writer_of(state_dir: Path, locks: Path = Path("/proc/locks")) -> int | None:
         lines = locks.read_text(encoding="ascii", errors="replace").splitlines()
     except OSError:
         return None
-    # "1: FLOCK  ADVISORY  WRITE 4711 08:01:131079 0 EOF"
+    # A line: number, FLOCK, ADVISORY, WRITE, process id, device:inode, 0, EOF.
     wanted = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
     for line in lines:
         words = line.split()

@@ -69,16 +69,22 @@ def check_moment(text: str) -> str:
     try:
         parse_moment(text, 0.0)
     except ValueError:
-        raise typer.BadParameter("not a time; like 2026-11-22, 2026-11-22T10:30 (UTC), or 24h or 7d ago") from None
+        raise typer.BadParameter(
+            "not a time; like 2026-11-22, 2026-11-22T10:30 (UTC), or 24h or 7d ago"
+        ) from None
     return text
 
 
 UNTIL_NOW = "0s"
 UntilOption = Annotated[
     str,
-    typer.Option("--until", metavar="TIME", help="To before then: as --since; 0s is now.", callback=check_moment),
+    typer.Option(
+        "--until", metavar="TIME", help="To before then: as --since; 0s is now.", callback=check_moment
+    ),
 ]
-EventOption = Annotated[str | None, typer.Option("--event", metavar="NAME", help="Only this event.", show_default=False)]
+EventOption = Annotated[
+    str | None, typer.Option("--event", metavar="NAME", help="Only this event.", show_default=False)
+]
 LettersArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[ID]...", help="Ids, or their beginnings.", show_default=False)
 ]
@@ -99,8 +105,12 @@ def root(
 
 @app.command(epilog="Exit codes: 0 written, 1 it is there already or cannot be written.")
 def init(
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The file to write.")] = DEFAULT_CONFIG,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite it; the installation becomes a new one.")] = False,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="The file to write.")
+    ] = DEFAULT_CONFIG,
+    force: Annotated[
+        bool, typer.Option("--force", help="Overwrite it; the installation becomes a new one.")
+    ] = False,
 ) -> None:
     """Write a commented config for the logs that are found on this machine.
 
@@ -125,10 +135,13 @@ def check(config: ConfigOption = DEFAULT_CONFIG) -> None:
     raise typer.Exit(check_command(config))
 
 
-@app.command(epilog="Exit codes: 0 shown, even if there is no event; 1 a file cannot be read, or the config is broken.")
+@app.command(
+    epilog="Exit codes: 0 shown, even if there is no event; 1 a file cannot be read, or the config is broken."
+)
 def preview(
     files: Annotated[
-        list[Path] | None, typer.Argument(metavar="[FILES]...", help="Read these instead.", show_default=False)
+        list[Path] | None,
+        typer.Argument(metavar="[FILES]...", help="Read these instead.", show_default=False),
     ] = None,
     config: ConfigOption = DEFAULT_CONFIG,
     output: Annotated[RowsFormat, typer.Option("--format", help="How to show events.")] = RowsFormat.TABLE,
@@ -148,7 +161,10 @@ def preview(
 
 @app.command(epilog="Exit codes: 0 explained, 1 there is no such line or file, or the config is broken.")
 def explain(
-    target: Annotated[str, typer.Argument(metavar="FILE[:LINE]", help="A log file, one line of it, or - for standard input.")],
+    target: Annotated[
+        str,
+        typer.Argument(metavar="FILE[:LINE]", help="A log file, one line of it, or - for standard input."),
+    ],
     config: ConfigOption = DEFAULT_CONFIG,
     show_values: Annotated[bool, typer.Option("--show-values", help="Show what properties hold.")] = False,
     all_lines: Annotated[bool, typer.Option("--all", help="Also lines that no rule matched.")] = False,
@@ -167,7 +183,9 @@ def explain(
 @app.command(epilog="Exit codes: 0 printed, 1 the config or a rule pack is broken.")
 def plan(
     config: ConfigOption = DEFAULT_CONFIG,
-    output: Annotated[PlanFormat, typer.Option("--format", help="How to show the plan.")] = PlanFormat.MARKDOWN,
+    output: Annotated[
+        PlanFormat, typer.Option("--format", help="How to show the plan.")
+    ] = PlanFormat.MARKDOWN,
 ) -> None:
     """Show the tracking plan: what can leave, rendered from the rules that decide it.
 
@@ -214,7 +232,9 @@ def status(
     raise typer.Exit(status_command(config, as_json=as_json, watch=watch))
 
 
-@app.command(epilog="Exit codes: 0 delivered, 1 interrupted, held, opted out or a file cannot be read, 2 say more first.")
+@app.command(
+    epilog="Exit codes: 0 delivered, 1 interrupted, held, opted out or a file cannot be read, 2 say more first."
+)
 def backfill(
     files: Annotated[list[Path], typer.Argument(metavar="FILES...", help="Log files, compressed or not.")],
     config: ConfigOption = DEFAULT_CONFIG,
@@ -226,7 +246,9 @@ def backfill(
             show_default=False,
         ),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Send events that are old or of unknown time.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Send events that are old or of unknown time.")
+    ] = False,
 ) -> None:
     """Read whole files into the state, and deliver what is new.
 
@@ -237,7 +259,7 @@ def backfill(
     """
     from extractor.cli.backfill import backfill_command
 
-    paths = [str(path.absolute()) for path in files]
+    paths = [str(path) for path in files]
     assumed = None if assume_time is None else assume_time.value
     raise typer.Exit(backfill_command(config, paths, assume=assumed, yes=yes))
 
@@ -249,9 +271,14 @@ def prime(
     ],
     config: ConfigOption = DEFAULT_CONFIG,
     event: Annotated[
-        str | None, typer.Option("--event", metavar="NAME", help="The file lists keys of this event.", show_default=False)
+        str | None,
+        typer.Option(
+            "--event", metavar="NAME", help="The file lists keys of this event.", show_default=False
+        ),
     ] = None,
-    from_logs: Annotated[bool, typer.Option("--from-logs", help="The files are logs, compressed or not.")] = False,
+    from_logs: Annotated[
+        bool, typer.Option("--from-logs", help="The files are logs, compressed or not.")
+    ] = False,
 ) -> None:
     """Tell memory what is known already, without sending anything: else the first update of an old customer looks new.
 
@@ -276,7 +303,12 @@ def sent(
     config: ConfigOption = DEFAULT_CONFIG,
     since: Annotated[
         str,
-        typer.Option("--since", metavar="TIME", help="From then: 2026-11-22T10:30 (UTC), or 24h ago.", callback=check_moment),
+        typer.Option(
+            "--since",
+            metavar="TIME",
+            help="From then: 2026-11-22T10:30 (UTC), or 24h ago.",
+            callback=check_moment,
+        ),
     ] = "24h",
     until: UntilOption = UNTIL_NOW,
     event: EventOption = None,
@@ -295,7 +327,12 @@ def sent(
 def resend(
     since: Annotated[
         str,
-        typer.Option("--since", metavar="TIME", help="From then: 2026-11-22T10:30 (UTC), or 24h ago.", callback=check_moment),
+        typer.Option(
+            "--since",
+            metavar="TIME",
+            help="From then: 2026-11-22T10:30 (UTC), or 24h ago.",
+            callback=check_moment,
+        ),
     ],
     config: ConfigOption = DEFAULT_CONFIG,
     until: UntilOption = UNTIL_NOW,
@@ -373,11 +410,17 @@ def named(letters: list[str] | None, *, every: bool) -> list[str]:
 def forget(
     config: ConfigOption = DEFAULT_CONFIG,
     organization: Annotated[
-        str | None, typer.Option("--organization", metavar="ID", help="The organization's id.", show_default=False)
+        str | None,
+        typer.Option("--organization", metavar="ID", help="The organization's id.", show_default=False),
     ] = None,
     user: Annotated[
         str | None,
-        typer.Option("--user", metavar="ID", help="A user id as it stands in messages: membership/...", show_default=False),
+        typer.Option(
+            "--user",
+            metavar="ID",
+            help="A user id as it stands in messages: membership/...",
+            show_default=False,
+        ),
     ] = None,
 ) -> None:
     """Erase all that is stored here about an organization or a user, and say what Segment must still be asked.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from extractor import wiring
 from extractor.backfill import File
-from extractor.cli.terminal import age_text, printable, size_text, time_text
+from extractor.cli.terminal import absolute, age_text, printable, size_text, time_text
 from extractor.clock import SystemClock
 from extractor.config import load_config
 from extractor.refill import AssumeTime, Backfill, Ended, Step, Survey
@@ -45,7 +45,7 @@ def backfill_command(path: Path, paths: list[str], *, assume: str | None, yes: b
 
 def run_backfill(backfill: Backfill, paths: list[str], assume: AssumeTime | None, *, yes: bool) -> int:
     """Look first, unless everything was said already; read; deliver."""
-    files = backfill.files(paths)
+    files = backfill.files(list(map(absolute, paths)))
     if assume is None or not yes:
         with showing("looking", files) as progress:
             survey = backfill.survey(files, progress.step)
@@ -57,7 +57,9 @@ def run_backfill(backfill: Backfill, paths: list[str], assume: AssumeTime | None
     with showing("reading", files) as progress:
         ended = backfill.fill(files, assume=assume or AssumeTime.MTIME, listen=progress.step)
     waiting = backfill.store.status().outbox_rows
-    say(f"{progress.events} new events in {len(files) - progress.failed} of {len(files)} files; {waiting} wait")
+    say(
+        f"{progress.events} new events in {len(files) - progress.failed} of {len(files)} files; {waiting} wait"
+    )
     if ended is Ended.DONE:
         ended = backfill.deliver()
     return tell_end(ended) or (1 if progress.failed else 0)
@@ -125,7 +127,14 @@ def showing(verb: str, files: list[File]) -> Iterator[Showing]:
         yield PlainShowing(verb, len(files))
         return
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
 
     columns = (
         TextColumn("{task.description}", markup=False),
@@ -156,7 +165,7 @@ class BarShowing:
         if step.error:
             self.failed += 1
             say(f"{step.path}: {step.error}")
-        name = printable(os.path.basename(step.path))
+        name = printable(Path(step.path).name)
         self._bar.update(self._task, completed=self._done + step.position, description=f"{self._verb} {name}")
         if step.finished:
             self._done += step.size
@@ -195,8 +204,6 @@ class PlainShowing:
 def size_of(path: str) -> int:
     """Bytes on disk; 0 where that cannot be told: the bar only guesses then."""
     try:
-        return os.stat(path).st_size
+        return Path(path).stat().st_size
     except OSError:
         return 0
-
-

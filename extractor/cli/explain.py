@@ -7,7 +7,7 @@ from pathlib import Path
 
 from extractor import wiring
 from extractor.backfill import given_files
-from extractor.cli.terminal import printable
+from extractor.cli.terminal import absolute, printable
 from extractor.config import Config, load_config
 from extractor.decode.envelope import Broken, Envelope
 from extractor.intake import Wrapping
@@ -32,7 +32,7 @@ def explain_command(path: Path, target: str, *, show_values: bool, all_lines: bo
     rules = wiring.build_rules(config)
     file, wanted = split_target(target)
     reader = LineReader(wrapping_of(file, config), wiring.build_limits(config))
-    lines = reader.read_stream(sys.stdin.buffer) if file == "-" else reader.read_file(os.path.abspath(file))
+    lines = reader.read_stream(sys.stdin.buffer) if file == "-" else reader.read_file(absolute(file))
     told = read = 0
     for numbered in lines:
         read = numbered.last
@@ -67,17 +67,23 @@ def wrapping_of(file: str, config: Config) -> Wrapping:
     wrappings = (*wiring.build_wrappings(config), Wrapping())
     if file == "-":
         return wrappings[-1]
-    (one,) = given_files([os.path.abspath(file)], wiring.build_sources(config))
+    (one,) = given_files([absolute(file)], wiring.build_sources(config))
     return wrappings[one.source]
 
 
 def show(numbered: Numbered, rules: RuleSet, *, show_values: bool, always: bool) -> int:
     """Print one line's explanation, if it is worth it or asked for; how many were printed."""
-    place = f"line {numbered.first}" if numbered.first == numbered.last else f"lines {numbered.first}-{numbered.last}"
+    place = (
+        f"line {numbered.first}"
+        if numbered.first == numbered.last
+        else f"lines {numbered.first}-{numbered.last}"
+    )
     line = numbered.line
     if isinstance(line, Broken):
         if always:
-            sys.stdout.write(f"{place}: not what the envelope {line.envelope.value} looks like, so it is skipped\n")
+            sys.stdout.write(
+                f"{place}: not what the envelope {line.envelope.value} looks like, so it is skipped\n"
+            )
         return int(always)
     explanation = explain(line, Origin(path="", time=0.0, time_source=TimeSource.READ), rules)
     if not (always or explanation.matched or explanation.outcome.rejections):
@@ -91,7 +97,9 @@ def show(numbered: Numbered, rules: RuleSet, *, show_values: bool, always: bool)
     sys.stdout.write(f"{place}: {envelope}, {kind}\n")
     if not numbered.wanted:
         sys.stdout.write("  not read: its source's `where` does not want it; if it did:\n")
-    sys.stdout.writelines(words(explanation, {rule.id: rule for rule in rules.rules}, show_values=show_values))
+    sys.stdout.writelines(
+        words(explanation, {rule.id: rule for rule in rules.rules}, show_values=show_values)
+    )
     return 1
 
 

@@ -16,7 +16,7 @@ def guarded(command: Callable[[], object]) -> None:
         sys.exit(tell_problems(error))
     except BrokenPipeError:
         # The reader of a pipe had enough: not a mistake of anybody's. Python must not try to flush into it again.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         sys.exit(0)
     except OSError as error:
         from extractor.cli.terminal import printable
@@ -24,7 +24,7 @@ def guarded(command: Callable[[], object]) -> None:
         where = f"{printable(error.filename)}: " if error.filename else ""
         sys.stderr.write(f"extractor: {where}{error.strerror or type(error).__name__}\n")
         sys.exit(1)
-    except Exception as error:  # noqa: BLE001: types and places only; the text of an exception can hold a value
+    except Exception as error:  # noqa: BLE001 - types and places only; the text of an exception can hold a value
         if is_store_error(error):
             sys.stderr.write(f"extractor: {error}\n")
             sys.exit(1)

@@ -19,7 +19,9 @@ def init_command(path: Path, *, force: bool) -> int:
     try:
         write_config(path, text, overwrite=force)
     except FileExistsError:
-        sys.stderr.write(f"extractor: {printable(path)} is there already; --force overwrites it, with a new installation\n")
+        sys.stderr.write(
+            f"extractor: {printable(path)} is there already; --force overwrites it, with a new installation\n"
+        )
         return 1
     load_config(path, os.environ)  # what it says is true before anyone relies on it
     for one in found:
@@ -27,5 +29,7 @@ def init_command(path: Path, *, force: bool) -> int:
     if not found:
         sys.stdout.write("found no log of the app: name it under `sources`\n")
     name = printable(shlex.quote(str(path)))
-    sys.stdout.write(f"wrote {name}\nnext: extractor check --config {name} && extractor preview --config {name}\n")
+    sys.stdout.write(
+        f"wrote {name}\nnext: extractor check --config {name} && extractor preview --config {name}\n"
+    )
     return 0

@@ -21,7 +21,9 @@ def list_command(path: Path, *, as_json: bool) -> int:
     with reading(load_config(path, os.environ)) as state:
         letters = state.dead_letters()
     if as_json:
-        sys.stdout.buffer.writelines(orjson.dumps(about(letter), option=orjson.OPT_APPEND_NEWLINE) for letter in letters)
+        sys.stdout.buffer.writelines(
+            orjson.dumps(about(letter), option=orjson.OPT_APPEND_NEWLINE) for letter in letters
+        )
         return 0
     if not letters:
         sys.stdout.write("no dead letters\n")
@@ -54,7 +56,9 @@ def replay_command(path: Path, beginnings: Sequence[str], *, every: bool) -> int
     """Back into the outbox, under the same ids."""
     with changing(load_config(path, os.environ)) as store:
         letters = store.dead_letters()
-        ids = [letter.stored.event.message_id for letter in (letters if every else chosen(letters, beginnings))]
+        ids = [
+            letter.stored.event.message_id for letter in (letters if every else chosen(letters, beginnings))
+        ]
         count = store.replay(ids)
     sys.stdout.write(f"{count} events wait again, under the same ids; `extractor run` delivers them\n")
     return 0
@@ -64,7 +68,9 @@ def discard_command(path: Path, beginnings: Sequence[str], *, every: bool) -> in
     """Give up: the messages go, the ids stay known."""
     with changing(load_config(path, os.environ)) as store:
         letters = store.dead_letters()
-        ids = [letter.stored.event.message_id for letter in (letters if every else chosen(letters, beginnings))]
+        ids = [
+            letter.stored.event.message_id for letter in (letters if every else chosen(letters, beginnings))
+        ]
         count = store.discard(ids)
     sys.stdout.write(f"{count} dead letters discarded; their facts will not be sent again\n")
     return 0
@@ -81,7 +87,9 @@ def chosen(letters: Sequence[DeadLetter], beginnings: Sequence[str]) -> list[Dea
         named = [letter for letter in letters if letter.stored.event.message_id.startswith(beginning.lower())]
         if len(named) != 1:
             what = "no dead letter has" if not named else f"{len(named)} dead letters have"
-            raise StoreError(f"{what} an id that begins with {printable(beginning)}; see `extractor dead-letters list`")
+            raise StoreError(
+                f"{what} an id that begins with {printable(beginning)}; see `extractor dead-letters list`"
+            )
         found += named
     return found
 

@@ -9,6 +9,7 @@ import orjson
 
 from extractor import wiring
 from extractor.cli.table import Row, show_rows
+from extractor.cli.terminal import absolute
 from extractor.config import load_config
 from extractor.preview import preview
 from extractor.refill import TIMELESS
@@ -18,7 +19,7 @@ from extractor.ruleset.event import Event
 def preview_command(path: Path, files: list[str], *, as_json: bool) -> int:
     """Print the events, one JSON object a line or as a table."""
     config = load_config(path, os.environ)
-    events = preview(config, wiring.build_rules(config), [os.path.abspath(file) for file in files])
+    events = preview(config, wiring.build_rules(config), [absolute(file) for file in files])
     if as_json:
         out = sys.stdout.buffer
         for event in events:
@@ -50,4 +51,6 @@ def show_table(events: list[Event]) -> None:
         sys.stdout.write(f"{count:7} {name}\n")
     sys.stdout.write(f"{len(events):7} events\n")
     if not events:
-        sys.stdout.write("        `extractor explain` tells what the lines of a file lack; `extractor check` the rules\n")
+        sys.stdout.write(
+            "        `extractor explain` tells what the lines of a file lack; `extractor check` the rules\n"
+        )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from extractor import wiring
-from extractor.cli.terminal import printable
+from extractor.cli.terminal import absolute, printable
 from extractor.clock import SystemClock
 from extractor.config import Config, load_config
 from extractor.prime import NotKeysError, prime_keys, prime_logs, read_keys
@@ -44,7 +44,7 @@ def prime_logs_command(path: Path, files: list[str]) -> int:
     rules: RuleSet = wiring.build_rules(config)
 
     def tell(store: Store) -> None:
-        for name, rows in prime_logs(config, rules, store, [os.path.abspath(file) for file in files]):
+        for name, rows in prime_logs(config, rules, store, [absolute(file) for file in files]):
             sys.stdout.write(f"{printable(name)}: {rows} rows of memory written\n")
         sys.stdout.write("nothing was sent; what these logs show is known now, and never sent\n")
 

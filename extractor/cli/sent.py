@@ -23,7 +23,9 @@ def sent_command(path: Path, since: str, until: str, event: str | None, *, as_js
     with reading(config) as state:
         sent = state.sent(begin, end, event)
     if as_json:
-        sys.stdout.buffer.writelines(orjson.dumps(about(one), option=orjson.OPT_APPEND_NEWLINE) for one in sent)
+        sys.stdout.buffer.writelines(
+            orjson.dumps(about(one), option=orjson.OPT_APPEND_NEWLINE) for one in sent
+        )
         sys.stdout.buffer.flush()
         return 0
     show_rows([Row(at=one.at, message=one.stored.event.message) for one in sent])
@@ -61,5 +63,7 @@ def resend_command(path: Path, since: str, until: str, event: str | None, *, dry
     with changing(config) as store:
         count = store.resend(begin, end, event)
     sys.stdout.write(f"{count} events wait again, under the same ids; `extractor run` delivers them\n")
-    sys.stdout.write("Segment drops ids that it has seen in about the last day; older ones count twice downstream\n")
+    sys.stdout.write(
+        "Segment drops ids that it has seen in about the last day; older ones count twice downstream\n"
+    )
     return 0

@@ -118,28 +118,21 @@ def delivery_words(report: Report) -> Iterator[str]:
 def file_words(files: tuple[FileReport, ...]) -> Iterator[str]:
     """A row a file that is there; the others in one line."""
     here = [file for file in files if file.standing in (Standing.FOLLOWED, Standing.NEW)]
-    rows = [("files", "size", "read", "to read", "lost")]
+    rows: list[tuple[str, ...]] = [("files", "size", "read", "to read", "lost")]
     for file in here:
         new = " (new)" if file.standing is Standing.NEW else ""
+        sizes = map(size_text, (file.size, file.offset, file.lag))
         lost = size_text(file.lost_bytes) if file.lost_bytes else "-"
-        rows.append(
-            (
-                f"  {printable(file.path)}{new}",
-                size_text(file.size),
-                size_text(file.offset),
-                size_text(file.lag),
-                lost,
-            )
-        )
+        rows.append((f"  {printable(file.path)}{new}", *sizes, lost))
     if here:
         yield from columns(rows, right=(1, 2, 3, 4))
     else:
         yield "files: none of the configured paths leads to one"
-    lost = sum(file.lost_bytes for file in files)
+    all_lost = sum(file.lost_bytes for file in files)
     if others := len(files) - len(here):
         yield f"  {others} more that are gone or were read once"
-    if lost:
-        yield f"  lost in all: {size_text(lost)}, gone before they could be read"
+    if all_lost:
+        yield f"  lost in all: {size_text(all_lost)}, gone before they could be read"
 
 
 def rule_words(report: Report) -> Iterator[str]:
@@ -186,10 +179,7 @@ def as_object(report: Report) -> dict[str, object]:
             for file in report.files
         ],
         "rules": [
-            *(
-                {"rule": rule.rule, "last_at": rule.last_at, "lines": rule.matches}
-                for rule in snapshot.rules
-            ),
+            *({"rule": rule.rule, "last_at": rule.last_at, "lines": rule.matches} for rule in snapshot.rules),
             *({"rule": rule, "last_at": None, "lines": 0} for rule in report.never_matched),
         ],
         "counters": [

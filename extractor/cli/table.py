@@ -51,14 +51,15 @@ def show_rows(rows: Sequence[Row]) -> None:
     for head, (_, properties) in zip(heads[1:], cells, strict=True):
         if width is None:
             out.write((head.ljust(beside) + "  ".join(properties)).rstrip())
-            continue
-        indent = beside if width >= NARROW else INDENT
-        lines = wrap(properties, width - indent)
-        if indent == beside and lines:
-            head = head.ljust(beside) + lines.pop(0)  # noqa: PLW2901: the head goes on
-        out.write(head)
-        for line in lines:
-            out.write(" " * indent + line, "dim" if indent == INDENT else "")
+        elif width < NARROW:
+            out.write(head)
+            for line in wrap(properties, width - INDENT):
+                out.write(" " * INDENT + line, "dim")
+        else:
+            first, *others = wrap(properties, width - beside) or [""]
+            out.write((head.ljust(beside) + first).rstrip())
+            for line in others:
+                out.write(" " * beside + line)
     out.write("")
     about = f"times are UTC{day}; ids are shortened"
     if any(row.guessed for row in rows):
@@ -113,7 +114,11 @@ def read_rows(rows: Sequence[Row]) -> tuple[str, list[tuple[tuple[str, ...], lis
     read = []
     for row in rows:
         message = orjson.loads(row.message)
-        at = datetime.fromisoformat(message["timestamp"]) if row.at is None else datetime.fromtimestamp(row.at, UTC)
+        at = (
+            datetime.fromisoformat(message["timestamp"])
+            if row.at is None
+            else datetime.fromtimestamp(row.at, UTC)
+        )
         read.append((at, "~" if row.guessed and row.at is None else "", message))
     days = {f"{at:%Y-%m-%d}" for at, _, _ in read}
     form = "%H:%M:%S" if len(days) == 1 else "%m-%d %H:%M:%S"

@@ -1,5 +1,6 @@
 """Values as a terminal and a person can take them: nothing to act on, times in UTC, sizes and ages in words."""
 
+import os
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,11 @@ def printable(value: object) -> str:
     return "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in text
     )
+
+
+def absolute(path: str) -> str:
+    """A path as the config's patterns are held against it: whole and without `..`, but with its links."""
+    return os.path.abspath(path)  # noqa: PTH100 - Path.resolve() would follow the links
 
 
 def columns(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> list[str]:
