@@ -245,7 +245,7 @@ class _Pass:
             seconds = parse_time(path.find(scope))
             if seconds is not None:
                 return seconds, TimeSource.LINE
+        if is_time(origin.time):
+            return origin.time, origin.time_source
         # A file's modification time is whatever somebody set it to.
-        return (
-            origin.time if is_time(origin.time) else min(max(origin.time, 0.0), LAST_TIME)
-        ), origin.time_source
+        return (LAST_TIME if origin.time > 0 else 0.0), origin.time_source

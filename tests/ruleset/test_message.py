@@ -62,7 +62,10 @@ def test_the_message_is_what_the_library_builds(
     integrations: dict[str, Any] = {"All": True, "Mixpanel": False} if consent else {}
     ours = build_message(
         MessageConstants(
-            library=("analytics-python", VERSION), app=("extractor", "1"), context=own, integrations=integrations
+            library=("analytics-python", VERSION),
+            app=("extractor", "1"),
+            context=own,
+            integrations=integrations,
         ),
         event="order_placed",
         message_id="0" * 48,
@@ -101,7 +104,17 @@ def test_the_library_is_one_whose_message_we_know() -> None:
     [
         (
             Client.track,
-            ["self", "user_id", "event", "properties", "context", "timestamp", "anonymous_id", "integrations", "message_id"],
+            [
+                "self",
+                "user_id",
+                "event",
+                "properties",
+                "context",
+                "timestamp",
+                "anonymous_id",
+                "integrations",
+                "message_id",
+            ],
         ),
         (post, ["write_key", "host", "gzip", "timeout", "proxies", "oauth_manager", "retry_count", "kwargs"]),
     ],
