@@ -94,10 +94,10 @@ class FakeOutbox:
         self._may_fail()
         taken: list[StoredEvent] = []
         for stored in self.waiting:
-            room = max_bytes - sum(len(e.event.message) for e in taken) - len(stored.event.message)
             if stored.sequence in self.leased:
                 continue
-            if taken and (len(taken) >= max_events or room < 0):
+            max_bytes -= len(stored.event.message)
+            if taken and (len(taken) >= max_events or max_bytes < 0):
                 break
             taken.append(stored)
         self.leased |= {stored.sequence for stored in taken}
@@ -105,9 +105,8 @@ class FakeOutbox:
 
     def acknowledge(self, batch: Batch) -> None:
         self._may_fail()
-        for stored in batch.events:
-            self._take(stored)
-            self.delivered.append(stored.event.message_id)
+        self._take(batch.events)
+        self.delivered.extend(stored.event.message_id for stored in batch.events)
         self.hold_state = self.retry_at = None
 
     def release(self, batch: Batch, retry_at: float | None = None) -> None:
@@ -117,7 +116,7 @@ class FakeOutbox:
 
     def bury(self, event: StoredEvent, *, reason: str, status: int | None = None) -> None:
         self._may_fail()
-        self._take(event)
+        self._take((event,))
         self.dead[event.event.message_id] = (reason, status)
 
     def hold(self, reason: str, status: int | None = None) -> None:
@@ -136,10 +135,11 @@ class FakeOutbox:
     def waiting_ids(self) -> list[str]:
         return [stored.event.message_id for stored in self.waiting]
 
-    def _take(self, stored: StoredEvent) -> None:
-        assert stored.sequence in self.leased, "only what is on lease can leave the outbox"
-        self.leased.remove(stored.sequence)
-        self.waiting = [other for other in self.waiting if other.sequence != stored.sequence]
+    def _take(self, events: Sequence[StoredEvent]) -> None:
+        gone = {stored.sequence for stored in events}
+        assert gone <= self.leased, "only what is on lease can leave the outbox"
+        self.leased -= gone
+        self.waiting = [stored for stored in self.waiting if stored.sequence not in gone]
 
     def _may_fail(self) -> None:
         if self.broken:

@@ -27,9 +27,7 @@ class Scene:
 
     def __init__(self, server: MisbehavingServer, clock: FakeClock, store: Store, **options: Any) -> None:
         self.server, self.clock, self.store = server, clock, store
-        self.destination = SegmentDestination(
-            server.url, WriteKey("key"), now=clock.now, timeout_s=0.3, **options
-        )
+        self.destination = SegmentDestination(server.url, WriteKey("key"), now=clock.now, **options)
         self.deliverer = self.restarted()
 
     def restarted(self) -> Deliverer:
@@ -114,7 +112,7 @@ ANSWERS_THAT_RETRY = [
         for status in (408, 410, 429, 460, 500, 501, 502, 503, 504, 511, 599)
     ],
     *[Answer(cut=cut, accepts=False) for cut in (Cut.UNREAD, Cut.UNANSWERED, Cut.IN_HEAD, Cut.IN_BODY)],
-    Answer(body=b" " * 1000, drip_s=0.01, accepts=False),
+    Answer(body=b" " * 1000, drip_s=0.02, accepts=False),
 ]
 
 
@@ -146,7 +144,7 @@ def test_what_holds_keeps_everything_says_so_and_resumes_by_itself(stage: Stage,
 def test_what_is_retried_keeps_everything_and_arrives_once_it_can(stage: Stage, answer: Answer) -> None:
     """Three such answers, then the server is well: each id once, in order, none dead, no hold."""
     with MisbehavingServer(in_turn([answer] * 3)) as server:
-        scene = stage(server)
+        scene = stage(server, timeout_s=15.0 if answer.drip_s is None else 0.3)
         scene.run_until(ProgressKind.RESTING)
         assert scene.store.status().hold is None
         assert scene.store.status().outbox_rows == COUNT
