@@ -70,6 +70,7 @@ class RecordStore(Protocol):
         suppress: bool = False,
         tallies: Sequence[Tally] = (),
         incidents: Sequence[Incident] = (),
+        forgotten: Sequence[str] = (),
     ) -> Recorded:
         """THE one write."""
 
@@ -213,8 +214,9 @@ class Collector:
             self._end(file_id, pending)
         self._intake.forget(looked.forgotten)
         checkpoints = {checkpoint.file_id: checkpoint for checkpoint in looked.checkpoints}
-        if checkpoints or incidents or pending.outcomes or pending.settled:
-            self._record(pending, tally, incidents=incidents, more=list(checkpoints.values()))
+        if checkpoints or incidents or pending.outcomes or pending.settled or looked.forgotten:
+            more = list(checkpoints.values())
+            self._record(pending, tally, incidents=incidents, more=more, forgotten=looked.forgotten)
 
     def _end(self, file_id: str, pending: Gathered) -> None:
         known = self._lineages.pop(file_id, None)
@@ -250,6 +252,7 @@ class Collector:
         *,
         incidents: Sequence[Incident] = (),
         more: Sequence[Checkpoint] = (),
+        forgotten: Sequence[str] = (),
     ) -> None:
         checkpoints = [
             *more,
@@ -261,6 +264,7 @@ class Collector:
             suppress=self._opted_out(),
             tallies=pending.tallies(),
             incidents=[*incidents, *pending.incidents],
+            forgotten=forgotten,
         )
         for checkpoint in checkpoints:
             self._follower.recorded(checkpoint)

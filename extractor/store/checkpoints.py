@@ -44,6 +44,11 @@ def write_checkpoints(connection: sqlite3.Connection, checkpoints: Iterable[Chec
     )
 
 
+def forget_checkpoints(connection: sqlite3.Connection, file_ids: Iterable[str]) -> None:
+    """Drop the rows of files that will not be known again."""
+    connection.executemany("DELETE FROM checkpoint WHERE file_id = ?", [(file_id,) for file_id in file_ids])
+
+
 def signed(number: int) -> int:
     """Device and inode numbers have 64 bits without a sign, SQLite's integers have one."""
     return number - 2 * _SIGN if number >= _SIGN else number

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from extractor.checkpoint import Checkpoint
 from extractor.ruleset.event import Event
 from extractor.ruleset.outcome import Outcome, Rejection, resolve
-from extractor.store.checkpoints import write_checkpoints
+from extractor.store.checkpoints import forget_checkpoints, write_checkpoints
 from extractor.store.limits import DAY_S
 from extractor.store.lookup import known_ids
 from extractor.store.memory import TransactionMemory
@@ -102,6 +102,7 @@ def record(
     suppress: bool = False,
     tallies: Sequence[Tally] = (),
     incidents: Sequence[Incident] = (),
+    forgotten: Sequence[str] = (),
 ) -> Recorded:
     """See `Store.record`."""
     outcomes = list(outcomes)
@@ -126,6 +127,7 @@ def record(
             [(rule, now) for rule in matched],
         )
     write_checkpoints(connection, checkpoints)
+    forget_checkpoints(connection, forgotten)
     write_incidents(connection, incidents)
     connection.execute("UPDATE state SET transactions = transactions + 1, unknown_files = 'from_beginning'")
     return recorded

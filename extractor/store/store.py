@@ -143,6 +143,7 @@ class Store(StoreReader):
         suppress: bool = False,
         tallies: Sequence[Tally] = (),
         incidents: Sequence[Incident] = (),
+        forgotten: Sequence[str] = (),
     ) -> Recorded:
         """THE one write: memory is resolved, events enter the outbox in order, checkpoints move. All or nothing.
 
@@ -155,6 +156,7 @@ class Store(StoreReader):
                 whatever is given here, from `opt_out` until `opt_in`.
             tallies: Counts to add, besides those of matches and rejections, which are counted here.
             incidents: To be kept.
+            forgotten: File ids whose checkpoints go.
         """
         with self._database.transaction() as connection:
             opted_out = read_opt_out(connection) is not None
@@ -167,6 +169,7 @@ class Store(StoreReader):
                 suppress=suppress or opted_out,
                 tallies=tallies,
                 incidents=incidents,
+                forgotten=forgotten,
             )
 
     def prime(self, outcomes: Iterable[Outcome]) -> int:
