@@ -104,6 +104,12 @@ class Database:
             connection.execute("PRAGMA secure_delete = ON").fetchone()
             connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
             connection.execute("PRAGMA trusted_schema = OFF")
+        except UnicodeDecodeError as error:
+            # SQLite quotes from a broken schema in its complaint, and sqlite3 cannot read the quotation.
+            connection.close()
+            raise StoreBroken(
+                "the state is damaged; start again: the damaged copy is set aside then"
+            ) from error
         except BaseException:
             connection.close()
             raise

@@ -4,7 +4,7 @@ import sqlite3
 from pathlib import Path
 
 from extractor.store.batch import EVENT_COLUMNS, build_stored
-from extractor.store.checkpoints import read_checkpoints
+from extractor.store.checkpoints import UnknownFiles, read_checkpoints
 from extractor.store.database import named
 from extractor.store.errors import StoreBroken, StoreTooNew
 from extractor.store.migrate import expected_schema, newest, schema, version
@@ -95,7 +95,7 @@ def _check(connection: sqlite3.Connection, *, closely: bool) -> None:
 _COUNTS = (
     "SELECT outbox_rows, outbox_bytes, dead_rows,"
     " (SELECT count(*) FROM outbox), (SELECT coalesce(sum(bytes), 0) FROM outbox),"
-    " (SELECT count(*) FROM dead_letter), (SELECT count(*) FROM state) FROM state"
+    " (SELECT count(*) FROM dead_letter), (SELECT count(*) FROM state), unknown_files FROM state"
 )
 
 
@@ -104,3 +104,4 @@ def _check_counts(connection: sqlite3.Connection) -> None:
     row = connection.execute(_COUNTS).fetchone()
     if row is None or row[:3] != row[3:6] or row[6] != 1:
         raise Damaged("rows are missing")
+    UnknownFiles(row[7])

@@ -82,7 +82,7 @@ class TransactionMemory:
     def flush(self) -> int:
         """Write back what changed, in the transaction; how many rows that were."""
         rows = []
-        for key in self._written:
+        for key in sorted(self._written):  # neighbours share a page of the tree
             memo = self._memos[key]
             if memo is not None:
                 standing, primed = int(memo.standing), int(self._primed)

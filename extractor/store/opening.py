@@ -15,7 +15,7 @@ from extractor.store.errors import StoreBroken, StoreUnavailable
 from extractor.store.examine import CLOSE_LOOK_BYTES, Damaged, check_header, examine
 from extractor.store.folder import StateFolder, unavailable
 from extractor.store.migrate import migrate, newest, version
-from extractor.store.optout import OptOutHistory, read_history
+from extractor.store.optout import OptOutHistory, read_history, read_opt_out
 from extractor.store.recording import Incident, write_incidents
 from extractor.store.salvage import Salvage, carry_over
 from extractor.telemetry import IncidentKind
@@ -56,6 +56,7 @@ def open_database(folder: StateFolder, opening: Opening) -> Database:
     database = Database(folder.database, factory=opening.factory, on_damage=folder.mark_suspect)
     try:
         _upgrade(database, folder, opening)
+        _heed_history(database, folder)
     except BaseException:
         database.close()
         raise
@@ -179,3 +180,16 @@ def _upgrade(database: Database, folder: StateFolder, opening: Opening) -> None:
                 backup.unlink(missing_ok=True)
                 raise
         migrate(connection)
+
+
+def _heed_history(database: Database, folder: StateFolder) -> None:
+    """An opt-out is noted in its history first: if the process died before the database knew, it knows now."""
+    current = read_history(folder).current
+    if current is None:
+        return
+    with database.transaction() as connection:
+        if read_opt_out(connection) is None:
+            connection.execute(
+                "UPDATE state SET opt_out_since = ?, opt_out_by = ?, erasure_due = 1",
+                (current.since, current.by),
+            )

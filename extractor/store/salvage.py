@@ -23,6 +23,8 @@ from extractor.store.seal import ROW_ERRORS
 _ID_BYTES = 24
 _PRIMED = 5  # its place in a row of memory
 _LAST = 1 << 62  # above any sequence
+# Complaints about a broken schema quote it, and sqlite3 cannot read the quotation.
+_UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
 _KEPT_COUNTS = "SELECT outbox_rows, outbox_bytes, dead_rows, suppressed_rows FROM state"
 
 
@@ -64,12 +66,12 @@ class _Scan:
             for row in self._source.execute(bounded, (low, high)):
                 last = row[0]
                 yield row
-        except sqlite3.Error:
+        except _UNREADABLE:
             self.whole = False
         else:
             return
         # sqlite3 may raise at the row before the one that is damaged; both directions stop there.
-        with suppress(sqlite3.Error):
+        with suppress(*_UNREADABLE):
             for row in self._source.execute(f"{bounded} DESC", (low, high)):
                 if row[0] == last:
                     return
@@ -101,7 +103,7 @@ def carry_over(source: sqlite3.Connection, target: sqlite3.Connection) -> Salvag
 def _first(source: sqlite3.Connection, query: str) -> tuple[Any, ...] | None:
     try:
         row: tuple[Any, ...] | None = source.execute(query).fetchone()
-    except sqlite3.Error:
+    except _UNREADABLE:
         return None
     return row
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from extractor.ruleset.outcome import Outcome
-from extractor.store import Batch, Store, StoreBroken, StoreUnavailable, UnknownFiles
+from extractor.store import Batch, OptOut, Store, StoreBroken, StoreUnavailable, UnknownFiles
 from extractor.store.folder import StateFolder
+from extractor.store.optout import append_history
 from tests.storing import (
     FakeClock,
     checkpoint,
@@ -325,6 +326,8 @@ def test_damage_that_hits_no_event_costs_nothing(world: World) -> None:
         "UPDATE state SET outbox_rows = outbox_rows + 1",
         "DELETE FROM state",
         "DROP TABLE checkpoint",
+        "UPDATE state SET unknown_files = 'from_beginnIng'",
+        "UPDATE memory SET standing = 1 - standing WHERE standing < 2",
         "PRAGMA user_version = 77",
         "PRAGMA user_version = 0",
     ],
@@ -481,6 +484,23 @@ def test_opt_out_in_force_outlives_a_lost_state(world: World) -> None:
 
     assert store.status().opt_out == opt_out
     assert store.record([], [fact("x")]).events == ()
+    store.close()
+
+
+def test_opt_out_that_died_before_the_database_knew_is_in_force(world: World) -> None:
+    """The history is written first: a process that died right after it has opted out."""
+    append_history(StateFolder(world.folder), OptOut(5.0, "OPT_OUT"), now=5.0)
+
+    store = world.open()
+    assert store.status().opt_out == OptOut(5.0, "OPT_OUT")
+    assert store.record([], [fact("x")]).events == ()
+    store.opt_out("OPT_OUT")
+    assert waiting(store) == []
+    store.opt_in()
+    store.close()
+
+    store = world.open()
+    assert store.status().opt_out is None
     store.close()
 
 
