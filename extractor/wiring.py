@@ -170,6 +170,8 @@ def build_destination(config: Config, allowed: Callable[[], bool], rules: RuleSe
         chosen.write_key,
         timeout_s=chosen.timeout_s,
         compress=chosen.gzip,
+        max_batch_events=chosen.max_batch_events,
+        max_batch_bytes=chosen.max_batch_bytes,
         ca_bundle=None if chosen.ca_bundle is None else str(chosen.ca_bundle),
         gate=None if rules is None else PlanGate(plan_as_json(build_plan(rules))),
         allowed=allowed if rules is not None else lambda: False,
