@@ -1,14 +1,16 @@
 """What this process owes to the system around it: exit codes, signals, systemd, no memory in a core file."""
 
+import contextlib
 import os
 import resource
 import select
 import signal
+import sys
 import time
 from collections.abc import Mapping
 from enum import IntEnum
 from types import FrameType, TracebackType
-from typing import Self
+from typing import NoReturn, Self
 
 from sdnotify import SystemdNotifier
 
@@ -103,6 +105,14 @@ class Systemd:
     def _notify(self, message: str) -> None:
         if self._notifier is not None:
             self._notifier.notify(message)
+
+
+def leave(code: int) -> NoReturn:
+    """End now: all is closed that had to be, and what the interpreter does at its end can take longer than the grace."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 def forbid_core_files() -> None:

@@ -5,7 +5,6 @@ the deadline of a shutdown. A loop that dies takes the process with it: what a s
 was not recorded or acknowledged is read or sent again under the same ids.
 """
 
-import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -22,7 +21,7 @@ from extractor.observe import Loop, Observer
 from extractor.once import Once
 from extractor.parts import Parts, Work
 from extractor.problems import ProblemError
-from extractor.process import Exit, Signals, Systemd, forbid_core_files
+from extractor.process import Exit, Signals, Systemd, forbid_core_files, leave
 from extractor.source.wake import Wake, folders_to_watch
 from extractor.store import StoreBroken, StoreError, StoreUnavailable
 from extractor.telemetry import Trouble
@@ -321,7 +320,7 @@ def _leave(service: Service, ended: Exit) -> Exit:
     """Close what can be closed. With a loop still at work the process ends at once: the state bears it."""
     if service.stuck:
         tell(telemetry.LEFT)
-        os._exit(ended)
+        leave(ended)
     waiting = _waiting(service)
     service.work.close()
     tell(telemetry.STOPPED, waiting=waiting)

@@ -5,14 +5,16 @@ import sys
 from pathlib import Path
 
 from extractor import logs, service
+from extractor.process import leave
 from extractor.store import StoreError
 
 
 def run_command(path: Path, *, once: bool, verbose: bool) -> int:
-    """Run the daemon, or once."""
+    """Run the daemon, or once. Leaves the process where the service came to its end."""
     logs.configure(verbose=verbose)
     try:
-        return service.run_once(path, os.environ) if once else service.serve(path, os.environ)
+        ended = service.run_once(path, os.environ) if once else service.serve(path, os.environ)
     except StoreError as error:
         sys.stderr.write(f"extractor: {error}\n")
         return service.exit_for(error)
+    leave(ended)
