@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 from extractor.config import config_schema
 from extractor.config.quantity import Duration, Size
 from extractor.config.shape import ConfigShape
+from extractor.destination import verdict
 from extractor.ruleset.schema import pack_schema
 
 DOCS = Path(__file__).parent
@@ -127,6 +128,20 @@ def _problem(golden: str) -> str:
     return f"### {code[1]}: {title.strip().rstrip('.')}\n\n{shown}```text\n{said}```\n"
 
 
+def render_verdicts() -> str:
+    """What each answer means: all rows that the code decides by."""
+    return "\n\n".join(
+        f"{title}\n\n| answer | verdict | reason | why |\n|---|---|---|---|\n"
+        + "\n".join(f"| {row.statuses} | {row.kind} | `{row.reason}` | {row.why} |" for row in rows)
+        for title, rows in (
+            ("What a status means:", verdict.TABLE),
+            ("What makes a 2xx no acknowledgement:", verdict.BODY_DOUBTS),
+            ("Where no status was read:", verdict.NO_ANSWER),
+            ("Decided without, or after, asking:", verdict.DECIDED_HERE),
+        )
+    )
+
+
 def render_config_schema() -> str:
     """For editors."""
     return json.dumps(config_schema(), indent=2) + "\n"
@@ -140,6 +155,7 @@ def render_pack_schema() -> str:
 PARTS: Mapping[str, Callable[[], str]] = {
     "keys": render_keys,
     "problems": render_problems,
+    "verdicts": render_verdicts,
 }
 FILES: Mapping[str, Callable[[], str]] = {
     "schema/config.json": render_config_schema,

@@ -1,6 +1,6 @@
 """What an answer means: one table from status to verdict, and the few words that a server may add to it.
 
-Pure: no clock, no network. The table below is the one that `docs/delivery.md` shows; a test holds them equal.
+Pure: no clock, no network. `docs/delivery.md` is rendered from the tables below.
 May import `telemetry`; imported by the destinations and by `deliver`.
 """
 
@@ -118,7 +118,7 @@ _R = DeliveryReason
 _DELIVERED, _RETRY, _SPLIT, _HOLD, _DEAD = VerdictKind
 
 TABLE: tuple[Row, ...] = (
-    Row("2xx", _DELIVERED, _R.ACCEPTED, "unless its body says otherwise: see `BODY_DOUBTS`"),
+    Row("2xx", _DELIVERED, _R.ACCEPTED, "unless its body says otherwise: see below"),
     Row(
         "3xx", _HOLD, _R.REDIRECT, "never followed: nothing is sent to a place that the config does not name"
     ),

@@ -1,6 +1,5 @@
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,7 +13,6 @@ from extractor.destination.verdict import (
     NO_ANSWER,
     TABLE,
     DeliveryReason,
-    Row,
     Verdict,
     VerdictKind,
     judge,
@@ -22,8 +20,6 @@ from extractor.destination.verdict import (
 )
 
 NOW = 1_700_000_000.0
-DOCS = Path(__file__).parents[2] / "docs" / "delivery.md"
-
 POLICY = {
     VerdictKind.DELIVERED: set(range(200, 300)),
     VerdictKind.SPLIT: {400, 413},
@@ -170,20 +166,6 @@ def test_judging_is_total_and_waits_are_bounded(
     """Whatever a server says, there is a verdict, and no wait beyond an hour."""
     verdict = judged(status, body, Retry_After=after, X_RateLimit_Reset=reset, Content_Type=content_type)
     assert verdict.wait_s is None or 0 < verdict.wait_s <= MAX_WAIT_S
-
-
-def rendered(rows: tuple[Row, ...]) -> str:
-    """The rows as the docs show them."""
-    lines = [f"| {row.statuses} | {row.kind} | `{row.reason}` | {row.why} |" for row in rows]
-    return "\n".join(["| answer | verdict | reason | why |", "|---|---|---|---|", *lines])
-
-
-@pytest.mark.parametrize(
-    "rows", [TABLE, BODY_DOUBTS, NO_ANSWER, DECIDED_HERE], ids=["status", "body", "none", "here"]
-)
-def test_the_table_for_operators_is_the_table_of_the_code(rows: tuple[Row, ...]) -> None:
-    """`docs/delivery.md` shows each row, word for word."""
-    assert rendered(rows) in DOCS.read_text(encoding="utf-8")
 
 
 def test_every_reason_stands_in_a_table() -> None:
