@@ -30,6 +30,9 @@ from extractor.problems import Place, Problem, ProblemError, did_you_mean
 
 M = TypeVar("M", bound=BaseModel)
 
+MAX_PROBLEMS = 50
+"""Nobody mends more at once, and finding each one's place takes time that grows with the document."""
+
 _OWN = "refused_by_the_model"
 
 
@@ -42,6 +45,7 @@ class Code(StrEnum):
     NOT_A_CHOICE = "E014"
     OUT_OF_RANGE = "E015"
     MALFORMED = "E016"
+    TOO_MANY = "E017"
 
 
 def refuse(code: str, message: str, hint: str = "") -> PydanticCustomError:
@@ -64,8 +68,13 @@ def validate(node: Node, model: type[M]) -> M:
         return model.model_validate_json(json.dumps(document.plain(node)), strict=True)
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
-    findings = [_find(detail, node, model) for detail in details]
-    raise ProblemError(_collapse(findings))
+    findings = [_find(detail, node, model) for detail in details[:MAX_PROBLEMS]]
+    problems = list(_collapse(findings))
+    if unlisted := details[MAX_PROBLEMS:]:
+        place = _locate(node, unlisted[0]["loc"])[0].place
+        message = f"{len(unlisted)} more problems are not listed"
+        problems.append(Problem(place, Code.TOO_MANY, message, "mend those above first"))
+    raise ProblemError(problems)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from extractor.document import load
 from extractor.problems import ProblemError
-from extractor.validation import refuse, validate
+from extractor.validation import MAX_PROBLEMS, refuse, validate
 
 CANARY = "canary-7f3a"
 
@@ -133,3 +133,14 @@ def test_whatever_is_wrong_is_said_without_a_value(entries: dict[str, str]) -> N
         assert error.problems
         assert CANARY not in str(error)
         assert len(set(error.problems)) == len(error.problems)
+
+
+def test_a_document_of_nothing_but_mistakes_is_refused_in_bounded_time() -> None:
+    """A hostile pack cannot keep the loader busy: the first problems are placed, the others counted."""
+    text = "{dogs: [a], " + ", ".join(f"k{number}: {number}" for number in range(20_000)) + "}"
+    with pytest.raises(ProblemError) as raised:
+        validate(load(text, "a"), Kennel)
+    assert len(raised.value.problems) == MAX_PROBLEMS + 1
+    assert str(raised.value).endswith(
+        "E017 19950 more problems are not listed\n    hint: mend those above first"
+    )
