@@ -453,4 +453,9 @@ def main() -> None:
     """The console script."""
     from extractor.cli.guard import guarded
 
-    guarded(app)
+    try:
+        guarded(app)
+    except SystemExit as ended:
+        from extractor.process import leave
+
+        leave(ended.code if isinstance(ended.code, int) else bool(ended.code))
