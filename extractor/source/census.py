@@ -9,13 +9,15 @@ from extractor.source.discover import Discovery, Found
 from extractor.source.followed import Followed, Key, State
 from extractor.source.handle import InflatedHandle, open_handle
 from extractor.source.handles import Handles
-from extractor.source.identity import HEAD, WINDOW, Verdict, hash_window, head_places
+from extractor.source.identity import HEAD, WINDOW, Compared, Verdict, hash_window, head_places
 from extractor.source.names import age_key, is_compressed, is_sibling, lineage_of
 from extractor.source.spec import Clock, Limits, SourceSpec, StartAt
 from extractor.telemetry import IncidentKind
 
 _RACY_NS = 100_000_000
 """As for folders (`discover`): stamps this fresh can hide another change."""
+_SAMPLES = 16
+"""Windows in which a copy and its original are compared: a log that differs anywhere differs at its end."""
 _ORPHAN_SETTLES = 12
 """A renamed file without a successor at its live path is given so many times `settle_s` before it counts as ended."""
 
@@ -56,6 +58,7 @@ class Census:
         self._unresolved: dict[str, Followed] = {}
         self._leaving: dict[str, Followed] = {}
         self._waiting: dict[Key, tuple[int, float]] = {}
+        self._fresh: list[Followed] = []
         self._unopened: dict[str, int] = {}
         self._unreadable: set[str] = set()
         self._most = 0
@@ -80,19 +83,20 @@ class Census:
     def look(self, *, settle: bool = False) -> None:
         """One whole pass."""
         now_ns = int(self._clock.now() * 1e9)
-        fresh: list[Found] = []
         met: set[Key] = set()
         self._by_path = {}
         for found in self._one_path_each(self.discovery.find(now_ns)):
             met.add(found.key)
             file = self._present.get(found.key)
-            if file is None or not self._meet(file, found.path, found.stat):
-                fresh.append(found)
+            if file is not None:
+                self._meet(file, found.path, found.stat)
+            elif all(fresh.key != found.key for fresh in self._fresh):
+                self._open_new(found)
         for file in [file for key, file in self._present.items() if key not in met]:
             self._miss(file)
         self._note_unreadable()
-        self._forget_unopened(fresh)
-        self._admit(fresh, settle=settle)
+        self._forget_unopened()
+        self._admit(settle=settle)
         self._search_siblings()
         self._resolve(settle=settle)
         self._end(settle=settle)
@@ -111,9 +115,10 @@ class Census:
                 found = os.stat(path)
             except OSError:
                 return False
-            if (found.st_dev, found.st_ino) != file.key or not self._meet(file, path, found):
+            if (found.st_dev, found.st_ino) != file.key:
                 return False
-        return True
+            self._meet(file, path, found)
+        return not self._fresh
 
     # -- restored and found -------------------------------------------------------------------------------------
 
@@ -127,6 +132,8 @@ class Census:
         self._index(file)
         if file.state is State.GONE:
             self._gone[file.file_id] = file
+            if file.unresolved is not None:
+                self._unresolved[file.file_id] = file
         elif file.key in self._present:
             self._vanish(
                 file, IncidentKind.VANISHED
@@ -143,8 +150,8 @@ class Census:
                 by_key[found.key] = found
         yield from by_key.values()
 
-    def _meet(self, file: Followed, path: str, found: os.stat_result) -> bool:
-        """A known (device, inode) is there. False if it turns out to be another file."""
+    def _meet(self, file: Followed, path: str, found: os.stat_result) -> None:
+        """A known (device, inode) is there."""
         if file.path != path:
             file.path, file.real = path, None
             self.changed[file.file_id] = file
@@ -157,27 +164,30 @@ class Census:
         self._lead_to(file)
         stamps = (found.st_mtime_ns, found.st_ctime_ns)
         if file.checked and not file.racy and found.st_size == file.size and stamps == file.stamps:
-            return True
-        return self._examine(file)
+            return
+        self._examine(file, found)
 
-    def _examine(self, file: Followed) -> bool:
-        """Hold a file's bytes against its identity. False if it is another file now: the known one has vanished."""
+    def _examine(self, file: Followed, found: os.stat_result) -> None:
+        """Hold a file's bytes against its identity."""
+        held = file.handle is not None
         try:
             if not self.handles.open(file):
-                return True  # replaced since the stat: the next look will see
+                return  # replaced since the stat: the next look will see
             assert file.handle is not None
             found = file.handle.stat()
-            verdict, resume = self._verdict(file, found.st_size)
+            compared = self._compared(file, found.st_size)
         except OSError:
             file.checked = False
             self._cannot_read(file.path)
-            return True
+            self._note_size(file, found.st_size)
+            return
         self._unreadable.discard(file.path)
+        verdict = compared.verdict
         if verdict is Verdict.REWRITTEN or (verdict is Verdict.CUT and self._copied_away(file)):
-            self._vanish(file, IncidentKind.TRUNCATED)
-            return False
-        if verdict is Verdict.CUT or found.st_size < file.size:
-            self._cut(file, found.st_size, resume if verdict is Verdict.CUT else file.offset)
+            self._replace(file, held=held)
+            return
+        if verdict is Verdict.CUT:
+            self._cut(file, compared)
         stamps = (found.st_mtime_ns, found.st_ctime_ns)
         if (found.st_size, stamps) != (file.size, file.stamps):
             if file.stamps != (0, 0):
@@ -187,33 +197,52 @@ class Census:
             self._grown[file.file_id] = file
         file.racy = found.st_ctime_ns > self._clock.now() * 1e9 - _RACY_NS
         file.checked = True
-        if file.learn_head():
-            self._index(file)
+        file.learn()
+        self._index(file)
         if file.unread and file.size != file.incomplete_at:
             self.ready[file.file_id] = file
-        return True
 
-    def _verdict(self, file: Followed, size: int) -> tuple[Verdict, int]:
-        if (
-            file.checked
-            and size >= max(file.size, file.offset)
-            and file.identity.still_there(file.read_at, file.offset)
-        ):
-            return Verdict.SAME, 0
-        compared = file.identity.compare(file.read_at, size, file.offset)
-        return compared.verdict, compared.resume
+    def _replace(self, file: Followed, *, held: bool) -> None:
+        """These are other bytes: the known file has vanished, and a new one is where it was.
 
-    def _cut(self, file: Followed, size: int, resume: int) -> None:
-        """The end was cut off, what is left is as it was. Bytes that were seen there and not read are lost."""
-        lost = max(0, file.size - max(size, file.offset))
-        if lost:
-            self._lose(file, IncidentKind.LOST, lost)
-        if resume < file.offset:
-            file.offset = resume
-            file.recorded = min(file.recorded, resume)
+        At a path that no source wants, the new one is ours only if its inode is certain to be.
+        """
+        if held or self.discovery.wants(file.path) is not None:
+            new = Followed(
+                path=file.path,
+                lineage=file.lineage,
+                key=file.key,
+                source=file.source,
+                rank=file.rank,
+                state=file.state,
+                changed_at=self._clock.monotonic(),
+            )
+            self.handles.hand_over(file, new)
+            if self._look_into(new):
+                self._fresh.append(new)
+        self._vanish(file, IncidentKind.TRUNCATED)
+
+    def _note_size(self, file: Followed, size: int) -> None:
+        """What a stat has seen of a file that cannot be read is lost, if it goes before it can."""
+        if size > file.size:
+            file.size = size
+            self._grown[file.file_id] = file
+
+    def _compared(self, file: Followed, size: int) -> Compared:
+        identity, offset = file.identity, file.offset
+        if file.checked and size >= max(file.size, offset) and identity.still_there(file.read_at):
+            return Compared(Verdict.SAME)
+        return identity.compare(file.read_at, size, offset, file.size)
+
+    def _cut(self, file: Followed, compared: Compared) -> None:
+        """The end was cut off, and perhaps written anew. Bytes that were seen there and not read are lost."""
+        self._lose(file, IncidentKind.TRUNCATED, max(0, file.size - max(compared.kept, file.offset)))
+        if compared.resume < file.offset:
+            file.offset = compared.resume
+            file.recorded = min(file.recorded, compared.resume)
             file.skipping = None
+        file.identity = file.identity.up_to(compared.kept)
         file.incomplete_at = -1
-        self.changed[file.file_id] = file
 
     def _copied_away(self, file: Followed) -> bool:
         """Whether a sibling holds all that was read of a file that is shorter now: it was emptied, not cut."""
@@ -230,13 +259,11 @@ class Census:
             except OSError:
                 return
             if path is not None:
-                if not self._meet(file, path, found):
-                    self._vanished_here(file)
+                self._meet(file, path, found)
                 return
             file.state = State.ADRIFT
             self._leaving[file.file_id] = file
-            if not self._examine(file):
-                return
+            self._examine(file, found)
             self.let_go(file)
             return
         try:
@@ -249,11 +276,8 @@ class Census:
             return
         if (found.st_dev, found.st_ino) != file.key:
             self._vanish(file, IncidentKind.VANISHED)
-        elif not self._meet(file, file.path, found):
-            self._vanished_here(file)
-
-    def _vanished_here(self, file: Followed) -> None:
-        """A file was rewritten at a path that no source wants: what stands there now is not ours to follow."""
+        else:
+            self._meet(file, file.path, found)
 
     def let_go(self, file: Followed) -> None:
         """Close a file that only our handle leads to, once all of it is recorded."""
@@ -289,8 +313,25 @@ class Census:
             if settle or now - file.unresolved_at >= self._limits.settle_s:
                 del self._unresolved[file.file_id]
                 assert file.unresolved is not None
-                self._lose(file, file.unresolved, file.unread)
+                self._lose(file, file.unresolved, 0 if self._has_twin(file) else file.unread)
                 file.unresolved = None
+
+    def _has_twin(self, gone: Followed) -> bool:
+        """Whether a file that is followed as one of its own has all bytes of a vanished one: they are not lost."""
+        landmark = self._landmark_of.get(gone.file_id)
+        if not gone.unread or landmark is None:
+            return False
+        for other in list(self._landmarks[landmark].values()):
+            if other.state is State.GONE or other.size < gone.size:
+                continue
+            try:
+                if self.handles.open(other):
+                    compared = gone.identity.compare(other.read_at, other.size, gone.offset)
+                    if compared.verdict is Verdict.SAME and compared.proven:
+                        return True
+            except OSError:
+                continue
+        return False
 
     def _lose(self, file: Followed, kind: IncidentKind, size: int) -> None:
         file.lost_bytes += size
@@ -301,13 +342,14 @@ class Census:
 
     # -- new, or found again ------------------------------------------------------------------------------------
 
-    def _admit(self, fresh: list[Found], *, settle: bool) -> None:
+    def _admit(self, *, settle: bool) -> None:
         """Take in the files that are not known: as the continuation of a vanished one, or as new ones."""
-        fresh.sort(key=lambda found: (lineage_of(found.path), age_key(os.path.basename(found.path))))
+        fresh, self._fresh = self._fresh, []
+        # Live names first: whether a rotated one is their copy can be seen only then.
+        fresh.sort(key=lambda file: age_key(os.path.basename(file.path)), reverse=True)
         waiting: dict[Key, tuple[int, float]] = {}
-        for found in fresh:
-            file = self._opened(found)
-            if file is None:
+        for file in fresh:
+            if not self._reopened(file):
                 continue
             if (gone := self._vanished_one(file)) is not None:
                 self._continue(gone, file)
@@ -317,6 +359,19 @@ class Census:
             else:
                 self._add(file)
         self._waiting = waiting
+
+    def _reopened(self, file: Followed) -> bool:
+        """A file that was opened in this look may have been closed again, to make room."""
+        try:
+            return self.handles.open(file)
+        except OSError:
+            self._unopened[file.path] = file.size
+            return False
+
+    def _open_new(self, found: Found) -> None:
+        """Open what is not known, at once: it may not be there for long."""
+        if (file := self._opened(found)) is not None:
+            self._fresh.append(file)
 
     def _opened(self, found: Found) -> Followed | None:
         lineage = lineage_of(found.path)
@@ -333,24 +388,30 @@ class Census:
         try:
             if not self.handles.open(file):
                 return None
-            assert file.handle is not None
-            status = file.handle.stat()
-            file.size, file.stamps = status.st_size, (status.st_mtime_ns, status.st_ctime_ns)
-            file.learn_head()
         except FileNotFoundError:
-            self.incidents.append(
-                Incident(kind=IncidentKind.UNOPENED, path=found.path, size=found.stat.st_size)
-            )
+            self._unopened[found.path] = found.stat.st_size  # reported at the end of this look
             return None
         except OSError:
-            self.handles.close(file)
             self._unopened[found.path] = found.stat.st_size
             self._cannot_read(found.path)
             return None
         self._unopened.pop(found.path, None)
-        self._unreadable.discard(found.path)
+        return file if self._look_into(file) else None
+
+    def _look_into(self, file: Followed) -> bool:
+        """What there is to know of a file that was just opened. False if the disk refuses."""
+        assert file.handle is not None
+        try:
+            status = file.handle.stat()
+            file.size, file.stamps = status.st_size, (status.st_mtime_ns, status.st_ctime_ns)
+            file.learn()
+        except OSError:
+            self.handles.close(file)
+            self._cannot_read(file.path)
+            return False
+        self._unreadable.discard(file.path)
         file.checked = True
-        return file
+        return True
 
     def _add(self, file: Followed) -> None:
         if self._first_look or file.stamps[0] < self._started * 1e9:
@@ -390,14 +451,14 @@ class Census:
             file.identity = file.identity.with_places([(file.offset, hash_window(window))])
 
     def _vanished_one(self, file: Followed) -> Followed | None:
-        """The vanished file, if any, whose bytes these are. The one of which most was read, if several."""
+        """The file, if any, that no path leads to any more and whose bytes these are; the one most read, if several.
+
+        One that is only held open counts too, when all of it is here: it was restored before we had drained it.
+        """
         best: Followed | None = None
         for gone in self._alike(file):
-            if (
-                gone.state is not State.GONE
-                or file.size < gone.offset
-                or (best and gone.offset < best.offset)
-            ):
+            least = gone.size if gone.state is State.ADRIFT else gone.offset
+            if gone.state is State.PRESENT or file.size < least or (best and gone.offset < best.offset):
                 continue
             compared = gone.identity.compare(file.read_at, file.size, gone.offset)
             if compared.verdict is Verdict.SAME and compared.proven:
@@ -405,20 +466,39 @@ class Census:
         return best
 
     def _copy_since(self, file: Followed) -> tuple[int, float] | None:
-        """Since when this may be a copy in the making of a file that lives, or None. Given `settle_s` to show."""
+        """Since when this may be a copy in the making of a file that lives, or None. Given `settle_s` to show.
+
+        While its original lives nothing can be lost with it; as soon as that is emptied, the copy continues it.
+        """
         name = os.path.basename(file.path)
-        for present in self._alike(file):
-            if present.state is State.GONE or not is_sibling(name, os.path.basename(present.path)):
-                continue
-            compared = present.identity.compare(file.read_at, file.size, min(present.offset, file.size))
-            if compared.verdict is not Verdict.SAME or not compared.proven or file.size > present.size:
-                continue
-            now = self._clock.monotonic()
-            size, since = self._waiting.get(file.key, (-1, now))
-            if size != file.size:
-                since = now
-            return (file.size, since) if now - since < self._limits.settle_s else None
-        return None
+        if not any(
+            present.state is not State.GONE
+            and is_sibling(name, os.path.basename(present.path))
+            and self._starts_like(present, file)
+            for present in self._alike(file)
+        ):
+            return None
+        now = self._clock.monotonic()
+        size, since = self._waiting.get(file.key, (-1, now))
+        if size != file.size:
+            since = now
+        return (file.size, since) if now - since < self._limits.settle_s else None
+
+    def _starts_like(self, present: Followed, file: Followed) -> bool:
+        """Whether a file's bytes are the first ones of another, as far as a few windows up to its end can tell."""
+        if file.size > present.size or not file.size:
+            return False
+        try:
+            if not self.handles.open(present) or not self.handles.open(file):
+                return False
+            step = max(1, file.size // _SAMPLES)
+            return all(
+                present.read_at(max(0, end - WINDOW), min(WINDOW, end))
+                == file.read_at(max(0, end - WINDOW), min(WINDOW, end))
+                for end in range(file.size, 0, -step)
+            )
+        except OSError:
+            return False
 
     def _continue(self, gone: Followed, file: Followed) -> None:
         """The vanished file goes on here: it was moved, copied and emptied, or restored."""
@@ -428,6 +508,8 @@ class Census:
             self._lose(gone, gone.unresolved or IncidentKind.LOST, short)
         self._unresolved.pop(gone.file_id, None)
         self._gone.pop(gone.file_id, None)
+        if self._present.get(gone.key) is gone:
+            del self._present[gone.key]
         gone.unresolved = None
         gone.state, gone.gone_since, gone.ended, gone.incomplete_at = State.PRESENT, None, False, -1
         if is_compressed(file.path):
@@ -548,11 +630,10 @@ class Census:
         for path in self.discovery.unreadable:
             self._cannot_read(path)
 
-    def _forget_unopened(self, fresh: Collection[Found]) -> None:
+    def _forget_unopened(self) -> None:
         """A file that could never be opened and is no longer there is reported with the size it was seen with."""
-        there = {found.path for found in fresh}
         for path, size in list(self._unopened.items()):
-            if path not in there and path not in self._by_path:
+            if not os.path.lexists(path):
                 del self._unopened[path]
                 self._unreadable.discard(path)
                 self.incidents.append(Incident(kind=IncidentKind.UNOPENED, path=path, size=size))

@@ -7,7 +7,7 @@ from enum import Enum, auto
 
 from extractor.checkpoint import Checkpoint
 from extractor.source.handle import Handle
-from extractor.source.identity import HEAD, Identity, head_places
+from extractor.source.identity import Identity
 from extractor.source.names import lineage_of
 from extractor.telemetry import IncidentKind
 
@@ -91,6 +91,8 @@ class Followed:
             skipping=identity.skipping,
             lost_bytes=checkpoint.lost_bytes,
             gone_since=checkpoint.gone_since,
+            unresolved=identity.unresolved,
+            unresolved_at=now,
             live_from=checkpoint.size,
             changed_at=now,
         )
@@ -121,7 +123,9 @@ class Followed:
             inode=self.key[1],
             offset=offset,
             size=self.size,
-            identity=replace(self.identity, skipping=skipping, lineage=self.lineage).pack(),
+            identity=replace(
+                self.identity, skipping=skipping, lineage=self.lineage, unresolved=self.unresolved
+            ).pack(),
             lost_bytes=self.lost_bytes,
             gone_since=self.gone_since,
         )
@@ -138,10 +142,6 @@ class Followed:
         assert self.handle is not None
         return self.handle.read_at(offset, size)
 
-    def learn_head(self) -> bool:
-        """Take the places near its start into its identity, as far as it has grown. Says whether there were new ones."""
-        known = {place for place, _ in self.identity.places}
-        missing = [place for place in HEAD if place <= self.size and place not in known]
-        if missing:
-            self.identity = self.identity.with_places(head_places(self.read_at, missing))
-        return bool(missing)
+    def learn(self) -> None:
+        """Take into its identity what was seen of it."""
+        self.identity = self.identity.learn(self.read_at, self.size, self.offset)

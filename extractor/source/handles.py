@@ -39,7 +39,7 @@ class Handles:
 
     def hand_over(self, opened: Followed, file: Followed) -> None:
         """The handle that was opened for one turns out to be that of another."""
-        self.close(file)
+        self.close(file)  # where it had one to the place that it left
         handle = opened.handle
         assert handle is not None
         opened.handle = None

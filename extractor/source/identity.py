@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from hashlib import blake2b
 
+from extractor.telemetry import IncidentKind
+
 WINDOW = 1024
 """Bytes hashed before a place: at least one ordinary log line, so that equal windows mean equal lines."""
 HEAD = (16, 64, 256, 1024)
@@ -24,7 +26,8 @@ MAX_PLACES = 48
 """Bound of one identity: 48 places of at most 18 bytes keep a row under a kilobyte."""
 _DIGEST = 8
 _VERSION = 1
-_HEADER = struct.Struct(">BQ")
+_HEADER = struct.Struct(">BBQ")
+_LOSSES = (None, IncidentKind.TRUNCATED, IncidentKind.VANISHED)
 
 Read = Callable[[int, int], bytes]
 """`read(offset, size)`: the bytes there now, fewer at the end of the file."""
@@ -34,7 +37,7 @@ class Verdict(Enum):
     """What a comparison with the bytes that are there now says."""
 
     SAME = "same"  # all places that can be seen are as they were
-    CUT = "cut"  # shorter than what was read, and what is left is as it was
+    CUT = "cut"  # some of what was there is gone, what stands before it is as it was
     REWRITTEN = "rewritten"  # these are other bytes
 
 
@@ -44,13 +47,15 @@ class Compared:
 
     Attributes:
         verdict: See `Verdict`.
-        resume: The last line end that was read and up to which the bytes were found as they were; 0: none.
+        resume: Where reading can go on: the last line end that was read and before which nothing has changed.
         proven: Whether at least one place was seen to be as it was.
+        kept: Bytes from the start that may still be as they were; what was there after them is gone.
     """
 
     verdict: Verdict
     resume: int = 0
     proven: bool = False
+    kept: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,11 +66,24 @@ class Identity:
         places: Offset and hash, ascending.
         skipping: Where the line started that is too long and is being skipped, or None.
         lineage: The path under which the file is or was live.
+        unresolved: While it is gone and may still be found again: what will be said if it is not.
     """
 
     places: tuple[tuple[int, bytes], ...] = ()
     skipping: int | None = None
     lineage: str = ""
+    unresolved: IncidentKind | None = None
+
+    def learn(self, read: Read, size: int, offset: int) -> "Identity":
+        """With the places near the start, as far as there are `size` bytes, and one where they end, if beyond `offset`.
+
+        What was seen and not yet read must be known again, too.
+        """
+        known = {place for place, _ in self.places}
+        places = head_places(read, [place for place in HEAD if place <= size and place not in known])
+        if size > offset and size not in known:
+            places.append((size, hash_window(read(max(0, size - WINDOW), min(WINDOW, size)))))
+        return self.with_places(places) if places else self
 
     def with_places(self, places: Iterable[tuple[int, bytes]]) -> "Identity":
         """With more places, thinned to the bound."""
@@ -73,43 +91,53 @@ class Identity:
         merged.update(places)
         return replace(self, places=_thinned(sorted(merged.items())))
 
-    def compare(self, read: Read, size: int, offset: int) -> Compared:
-        """Hold the places against the bytes of a file of `size` bytes of which `offset` were read.
+    def compare(self, read: Read, size: int, offset: int, seen: int = 0) -> Compared:
+        """Hold the places against the bytes of a file of `size` bytes; `offset` were read, `seen` were there once.
 
-        Places beyond `offset` count too: they are bytes that were there. Windows in which NULs stand now say
-        nothing: a hole is not a rewrite (the lines that it ate are counted where the hole is met). Where no
-        place can be seen, a file is `SAME` only if nothing of it was read.
+        Windows in which NULs stand now say nothing: a hole is not a rewrite (the lines that it ate are counted
+        where the hole is met). Where no place can be seen, a file is `SAME` only if nothing of it was read.
+
+        Other bytes after a line end that is as it was are a cut, not a rewrite: lines that are equal, at the same
+        place, after equal lines, are the same lines.
         """
         proven = unclear = False
         resume = 0
         for place, digest in self.places:
             if place > size:
-                continue
+                break
             window = read(max(0, place - WINDOW), min(WINDOW, place))
             if hash_window(window) == digest:
                 proven = True
-                if place <= offset and window.endswith(b"\n"):
-                    resume = max(resume, place)
+                if place <= offset and (window.endswith(b"\n") or place == offset):
+                    resume = place
             elif b"\0" in window:
                 unclear = True
             else:
-                return Compared(Verdict.REWRITTEN)
+                return Compared(Verdict.CUT if resume else Verdict.REWRITTEN, resume, proven, place - 1)
         if size < offset:
-            return Compared(Verdict.CUT if proven else Verdict.REWRITTEN, resume, proven)
+            return Compared(Verdict.CUT if proven else Verdict.REWRITTEN, resume, proven, size)
+        if size < seen:
+            return Compared(Verdict.CUT if proven else Verdict.REWRITTEN, offset, proven, size)
         same = proven or unclear or offset == 0
-        return Compared(Verdict.SAME if same else Verdict.REWRITTEN, resume, proven)
+        return Compared(Verdict.SAME if same else Verdict.REWRITTEN, offset, proven, size)
 
-    def still_there(self, read: Read, offset: int) -> bool:
+    def still_there(self, read: Read, offset: int | None = None) -> bool:
         """The same question in one read, for a file that did not shrink: is the last place at `offset` as it was?
 
         What a place says about the bytes before it is enough to notice every rewrite that put other lines there.
+        Without `offset`: the last place of all.
         """
-        index = bisect_right(self.places, max(offset, HEAD[-1]), key=_offset_of) - 1
-        if index < 0:
+        last = max(offset or 0, HEAD[-1])
+        index = len(self.places) if offset is None else bisect_right(self.places, last, key=_offset_of)
+        if not index:
             return True
-        place, digest = self.places[index]
+        place, digest = self.places[index - 1]
         window = read(max(0, place - WINDOW), min(WINDOW, place))
         return hash_window(window) == digest or (len(window) == min(WINDOW, place) and b"\0" in window)
+
+    def up_to(self, offset: int) -> "Identity":
+        """Without the places after `offset`."""
+        return replace(self, places=self.places[: bisect_right(self.places, offset, key=_offset_of)])
 
     def landmark(self) -> tuple[int, bytes] | None:
         """The place by which a file is looked up among others: its largest head place, else its first."""
@@ -120,7 +148,9 @@ class Identity:
         """A compact encoding for the checkpoint."""
         lineage = self.lineage.encode("utf-8", "surrogateescape")
         parts = [
-            _HEADER.pack(_VERSION, 0 if self.skipping is None else self.skipping + 1),
+            _HEADER.pack(
+                _VERSION, _LOSSES.index(self.unresolved), 0 if self.skipping is None else self.skipping + 1
+            ),
             _varint(len(lineage)),
             lineage,
         ]
@@ -135,8 +165,9 @@ class Identity:
         """The inverse of `pack`. Anything else, an older or damaged encoding, gives an empty identity: reading again."""
         if len(packed) < _HEADER.size or packed[0] != _VERSION:
             return cls()
-        _, skipping = _HEADER.unpack_from(packed)
+        _, loss, skipping = _HEADER.unpack_from(packed)
         try:
+            unresolved = _LOSSES[loss]
             length, position = _read_varint(packed, _HEADER.size)
             lineage = packed[position : position + length].decode("utf-8", "surrogateescape")
             position += length
@@ -149,7 +180,12 @@ class Identity:
                 position += _DIGEST
         except (IndexError, UnicodeDecodeError):
             return cls()
-        return cls(places=tuple(places), skipping=skipping - 1 if skipping else None, lineage=lineage)
+        return cls(
+            places=tuple(places),
+            skipping=skipping - 1 if skipping else None,
+            lineage=lineage,
+            unresolved=unresolved,
+        )
 
 
 def hash_window(window: bytes | memoryview) -> bytes:
@@ -159,8 +195,9 @@ def hash_window(window: bytes | memoryview) -> bytes:
 
 def head_places(read: Read, at: Iterable[int] = HEAD) -> list[tuple[int, bytes]]:
     """The places near the start of a file, as far as it has so many bytes."""
-    head = read(0, HEAD[-1])
-    return [(place, hash_window(head[:place])) for place in at if place <= len(head)]
+    wanted = list(at)
+    head = read(0, max(wanted, default=0)) if wanted else b""
+    return [(place, hash_window(head[:place])) for place in wanted if place <= len(head)]
 
 
 def _offset_of(place: tuple[int, bytes]) -> int:

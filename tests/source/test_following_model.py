@@ -1,0 +1,363 @@
+"""Following against a small model: any history of writing, rotating, truncating, deleting, restoring and crashing.
+
+The model knows which lines exist, which a look has seen, and which were destroyed while only the disk had them.
+What is promised then:
+
+- nothing is invented and nothing is given twice;
+- a line that was not destroyed before it could be read comes;
+- the bytes counted as lost are at least those that a look had seen of the lines that did not come, and at most
+  all bytes that did not come;
+- where anything did not come, an incident says so.
+"""
+
+import gzip
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from extractor.telemetry import IncidentKind
+from tests.following import Recorder
+
+LIVE = "app.log"
+LOSSES = {IncidentKind.LOST, IncidentKind.TRUNCATED, IncidentKind.VANISHED, IncidentKind.UNOPENED}
+
+
+@dataclass(eq=False)
+class Body:
+    """The bytes behind one or no path."""
+
+    data: bytes = b""
+    held: bool = False  # the follower has a handle on it
+    known: bool = False  # the follower has a row by which it can find it again
+    hidden: bool = False  # it cannot be opened
+    opened: bool = False  # it could be, once
+    alias: bool = False  # a copy of a file that lives: not looked into until that is emptied
+    seen: set[bytes] = field(default_factory=set)
+
+    def lines(self) -> list[bytes]:
+        """Whole lines and, last, what stands unterminated."""
+        return [line for line in self.data.split(b"\n") if line]
+
+    def tail(self) -> bytes:
+        """What stands unterminated."""
+        return self.data.rpartition(b"\n")[2]
+
+
+class Following(RuleBasedStateMachine):
+    """One log file, its rotated siblings, and a follower that may be killed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp(prefix="model-"))
+        (self.folder / "aside").mkdir()
+        self.paths: dict[str, Body] = {}
+        self.adrift: list[Body] = []  # deleted, held
+        self.saved: bytes | None = None
+        self.every: set[bytes] = set()  # all that ever stood as a line
+        self.excused: dict[bytes, int] = {}  # destroyed: bytes of it that a look had seen
+        self.recorder = Recorder(self.folder)
+        self.count = 0
+        self.unwatched = False  # something was destroyed that no look had ever met
+        self.matched = True
+
+    @initialize(matched=st.booleans())
+    def start(self, *, matched: bool) -> None:
+        """The rotated siblings match the pattern, or do not."""
+        self.matched = matched
+        self.recorder = Recorder(self.folder, ("app.log*",) if matched else (LIVE,))
+
+    def teardown(self) -> None:
+        """After the last action all that can be found is read, and the books must balance."""
+        try:
+            self.settle()
+        finally:
+            self.recorder.crash()
+            shutil.rmtree(self.folder)
+
+    # -- the writer ---------------------------------------------------------------------------------------------
+
+    @rule(lines=st.integers(1, 30), name=st.sampled_from([LIVE, LIVE, LIVE, "app.log.1"]))
+    def write(self, lines: int, name: str) -> None:
+        """Append whole lines; to the rotated file too, as a logger does that was not told yet."""
+        if name in self.paths or name == LIVE:
+            self.append(name, b"".join(self.fresh() + b"\n" for _ in range(lines)))
+
+    @rule()
+    def write_half(self) -> None:
+        """Append without a newline."""
+        self.append(LIVE, self.fresh())
+
+    @precondition(lambda self: LIVE in self.paths)
+    @rule(lines=st.integers(1, 3))
+    def cut(self, lines: int) -> None:
+        """Take the last lines away."""
+        body = self.paths[LIVE]
+        kept = body.data.splitlines(keepends=True)[:-lines]
+        gone = b"".join(body.data.splitlines(keepends=True)[-lines:])
+        body.seen -= set(
+            gone.split(b"\n")
+        )  # written anew before the next look, nobody can say how much it was
+        self.destroy(body, gone)
+        body.data = b"".join(kept)
+        os.truncate(self.at(LIVE), len(body.data))
+
+    # -- rotation -----------------------------------------------------------------------------------------------
+
+    @precondition(lambda self: LIVE in self.paths)
+    @rule(compress=st.booleans())
+    def rotate(self, *, compress: bool) -> None:
+        """Rename the cascade; compress the one that is next to go."""
+        self.make_room()
+        if compress and "app.log.1" in self.paths:
+            self.compress()
+        elif "app.log.1" in self.paths:
+            self.rename("app.log.1", "app.log.2")
+        self.rename(LIVE, "app.log.1")
+
+    @precondition(lambda self: LIVE in self.paths)
+    @rule(looks=st.booleans(), writes=st.booleans(), crashes=st.booleans(), refills=st.integers(0, 40))
+    def copytruncate(self, *, looks: bool, writes: bool, crashes: bool, refills: int) -> None:
+        """Copy and empty, with or without anything in between."""
+        self.make_room()
+        if "app.log.1" in self.paths:
+            self.rename("app.log.1", "app.log.2")
+        body = self.paths[LIVE]
+        evident = len(body.data.split(b"\n")[0]) > 16 and bool(body.seen)
+        copy = Body(body.data, known=body.known and evident, alias=True, seen=set(body.seen))
+        shutil.copy(self.at(LIVE), self.at("app.log.1"))
+        self.paths["app.log.1"] = copy
+        if looks:
+            self.look()
+        if crashes:
+            self.crash()
+        if writes:
+            self.write(2, LIVE)
+        copy.alias = False
+        self.empty(LIVE)
+        if refills:
+            self.write(refills, LIVE)
+
+    @precondition(lambda self: LIVE in self.paths)
+    @rule(refills=st.integers(0, 40))
+    def truncate(self, refills: int) -> None:
+        """Empty the file; it may have grown past its old size before anybody looks."""
+        self.empty(LIVE)
+        if refills:
+            self.write(refills, LIVE)
+
+    @rule(name=st.sampled_from([LIVE, "app.log.1", "app.log.2", "app.log.1.gz"]))
+    def delete(self, name: str) -> None:
+        """Unlink."""
+        if name in self.paths:
+            self.remove(name)
+
+    @precondition(
+        lambda self: LIVE in self.paths and not self.paths[LIVE].tail() and not self.paths[LIVE].hidden
+    )
+    @rule()
+    def take_away(self) -> None:
+        """Delete the file, with a copy in safety."""
+        self.saved = self.paths[LIVE].data
+        self.remove(LIVE)
+
+    @precondition(lambda self: self.saved and LIVE not in self.paths)
+    @rule()
+    def restore(self) -> None:
+        """The copy comes back, as another file on disk."""
+        assert self.saved is not None
+        spare = self.folder / "spare"
+        spare.write_bytes(self.saved)
+        spare.rename(self.at(LIVE))
+        self.paths[LIVE] = Body(self.saved)
+        for line in self.paths[LIVE].lines():
+            self.excused.pop(line, None)
+        self.saved = None
+
+    @precondition(lambda self: LIVE in self.paths and "aside/app.log" not in self.paths)
+    @rule()
+    def move_aside(self) -> None:
+        """Into another folder."""
+        self.rename(LIVE, "aside/app.log")
+
+    @precondition(lambda self: LIVE not in self.paths and "aside/app.log" in self.paths)
+    @rule()
+    def move_back(self) -> None:
+        """And back."""
+        self.rename("aside/app.log", LIVE)
+
+    @precondition(lambda self: LIVE in self.paths)
+    @rule(hidden=st.booleans())
+    def chmod(self, *, hidden: bool) -> None:
+        """Take the permission to read, or give it."""
+        if os.geteuid() != 0:
+            self.at(LIVE).chmod(0 if hidden else 0o600)
+            self.paths[LIVE].hidden = hidden
+
+    # -- the follower -------------------------------------------------------------------------------------------
+
+    @rule()
+    def look(self) -> None:
+        """Look; and again, so that what was seen is in the rows."""
+        self.recorder.look()
+        self.recorder.look()
+        for name, body in self.paths.items():
+            if body.alias or not self.reachable(name, body):
+                continue
+            if body.hidden and not body.held:
+                body.seen |= set(body.lines()) if body.known else set()
+                continue
+            body.seen |= set(body.lines())
+            body.held = body.opened = True
+            body.known = True
+
+    @rule()
+    def step(self) -> None:
+        """Look and read all."""
+        self.look()
+        self.recorder.read()
+        self.adrift.clear()
+
+    @rule(chunks=st.integers(1, 2))
+    def read_some(self, chunks: int) -> None:
+        """Read without looking first, and not all."""
+        self.recorder.read(chunks=chunks)
+
+    @rule()
+    def crash(self) -> None:
+        """Kill -9: what was only held is gone."""
+        self.recorder.crash()
+        for body in self.adrift:
+            self.destroy(body, body.data)
+        self.adrift.clear()
+        for body in self.paths.values():
+            body.held = False
+
+    # -- what must hold -----------------------------------------------------------------------------------------
+
+    @invariant()
+    def nothing_twice_and_nothing_invented(self) -> None:
+        """At any time."""
+        given = self.recorder.lines
+        assert len(given) == len(set(given))
+        assert set(given) <= self.every
+
+    def settle(self) -> None:
+        """Bring everything back into reach, read all, and balance the books."""
+        for body in self.paths.values():
+            body.hidden = False
+        for name in self.paths:
+            self.at(name).chmod(0o600)
+        if "aside/app.log" in self.paths:
+            self.rename("aside/app.log", LIVE if LIVE not in self.paths else "app.log.9")
+        self.recorder.finish()
+        self.nothing_twice_and_nothing_invented()
+        given = set(self.recorder.lines)
+        reachable = {
+            line for name, body in self.paths.items() if self.reachable(name, body) for line in body.lines()
+        }
+        reachable |= {line for body in self.adrift for line in body.lines()}
+        assert reachable - given - set(self.excused) == set()
+        missing = {line: seen for line, seen in self.excused.items() if line not in given}
+        lost = self.recorder.lost()
+        most = sum(len(line) + 1 for line in self.every - given)
+        assert sum(missing.values()) <= lost <= most
+        if missing and not self.unwatched:
+            assert LOSSES & set(self.recorder.kinds())
+
+    # -- the model's own ----------------------------------------------------------------------------------------
+
+    def at(self, name: str) -> Path:
+        return self.folder / name
+
+    def fresh(self) -> bytes:
+        self.count += 1
+        return f'{{"id": {self.count:06d}, "filler": "{"x" * (self.count % 50)}"}}'.encode()
+
+    def append(self, name: str, data: bytes) -> None:
+        body = self.paths.setdefault(name, Body())
+        if body.hidden:
+            return  # nor can the writer open it
+        body.data += data
+        self.every |= set(body.lines())
+        with self.at(name).open("ab") as file:
+            file.write(data)
+
+    def rename(self, old: str, new: str) -> None:
+        body = self.paths.pop(old)
+        self.paths[new] = body
+        self.at(old).rename(self.at(new))
+        if not self.reachable(new, body):
+            self.destroy(body, body.data)
+
+    def reachable(self, name: str, body: Body) -> bool:
+        """Whether a look can find it: a wanted path, a handle, or a known file beside where it was."""
+        if name == LIVE or body.held:
+            return True
+        if name.endswith(".gz"):
+            return body.known and bool(body.seen)
+        return not name.startswith("aside") and (self.matched or body.known)
+
+    def make_room(self) -> None:
+        for name in ("app.log.2", "app.log.1.gz"):
+            if name in self.paths:
+                self.remove(name)
+
+    def compress(self) -> None:
+        body = self.paths["app.log.1"]
+        if body.hidden or body.tail():
+            return self.rename("app.log.1", "app.log.2")
+        packed = Body(body.data, known=body.known, seen=set(body.seen))
+        with gzip.open(self.at("app.log.1.gz"), "wb") as file:
+            file.write(body.data)
+        self.paths["app.log.1.gz"] = packed
+        self.remove("app.log.1")
+        return None
+
+    def empty(self, name: str) -> None:
+        body = self.paths[name]
+        data, body.data = body.data, b""
+        self.destroy(body, data)
+        body.seen, body.known = set(), False
+        os.truncate(self.at(name), 0)
+
+    def remove(self, name: str) -> None:
+        body = self.paths.pop(name)
+        self.at(name).unlink()
+        if body.held and not body.alias:
+            self.adrift.append(body)
+        else:
+            self.destroy(body, body.data)
+
+    def destroy(self, body: Body, data: bytes) -> None:
+        """Lines that are gone unless another file has them excuse themselves, with what was seen of them."""
+        elsewhere = {
+            line
+            for name, other in self.paths.items()
+            if other is not body and self.reachable(name, other)
+            for line in other.lines()
+        }
+        for line in data.split(b"\n"):
+            if line and line not in elsewhere:
+                self.unwatched = self.unwatched or not body.known
+                self.excused[line] = max(self.excused.get(line, 0), len(line) if line in body.seen else 0)
+
+
+TestFollowing = Following.TestCase
+TestFollowing.settings = settings(
+    max_examples=max(200, settings().max_examples),
+    stateful_step_count=30,
+    report_multiple_bugs=False,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
+)
+
+
+@pytest.fixture(autouse=True)
+def _as_an_ordinary_user() -> None:
+    """Root can read everything; the action then does nothing."""
