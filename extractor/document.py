@@ -33,6 +33,10 @@ MAX_BYTES = 1024 * 1024
 """Size of one document in UTF-8. The shipped pack is well under a tenth of it."""
 
 
+MAX_PROBLEMS = 50
+"""Nobody mends more at once; a document of nothing but mistakes ends here."""
+
+
 class Code(StrEnum):
     """Codes of what can be wrong with a document as such. Stable, never reused."""
 
@@ -337,3 +341,5 @@ class _Builder:
 
     def _refuse(self, event: yaml.Event, code: Code, message: str, hint: str = "") -> None:
         self.problems.append(Problem(self._place(event), code, message, hint))
+        if len(self.problems) == MAX_PROBLEMS:
+            raise ProblemError(self.problems)

@@ -30,9 +30,6 @@ from extractor.problems import Place, Problem, ProblemError, did_you_mean
 
 M = TypeVar("M", bound=BaseModel)
 
-MAX_PROBLEMS = 50
-"""Nobody mends more at once, and finding each one's place takes time that grows with the document."""
-
 _OWN = "refused_by_the_model"
 
 
@@ -67,14 +64,20 @@ def validate(node: Node, model: type[M]) -> M:
         # JSON is the strict mode that still makes tuples from lists and enums from words.
         return model.model_validate_json(json.dumps(document.plain(node)), strict=True)
     except ValidationError as error:
-        details = error.errors(include_url=False, include_input=False)
-    findings = [_find(detail, node, model) for detail in details[:MAX_PROBLEMS]]
+        details = _without_hollow(error.errors(include_url=False, include_input=False))
+    findings = [_find(detail, node, model) for detail in details[: document.MAX_PROBLEMS]]
     problems = list(_collapse(findings))
-    if unlisted := details[MAX_PROBLEMS:]:
+    if unlisted := details[document.MAX_PROBLEMS :]:
         place = _locate(node, unlisted[0]["loc"])[0].place
         message = f"{len(unlisted)} more problems are not listed"
         problems.append(Problem(place, Code.TOO_MANY, message, "mend those above first"))
     raise ProblemError(problems)
+
+
+def _without_hollow(details: Sequence[ErrorDetails]) -> list[ErrorDetails]:
+    """Without "too short" for a list that is short only because its wrong entries are not counted."""
+    wrong_inside = {detail["loc"][:depth] for detail in details for depth in range(len(detail["loc"]))}
+    return [one for one in details if one["type"] not in _RANGES or one["loc"] not in wrong_inside]
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +277,7 @@ def _collapse(findings: Sequence[_Finding]) -> Iterator[Problem]:
     """One problem for one mistake.
 
     A union gives an error for each of its branches: keep the branch that the author meant, or name all of them at
-    once. A list with a wrong entry is also "too short", and a misspelt key also a missing one.
+    once. A misspelt key is also a missing one.
     """
     by_path: dict[tuple[str | int, ...], list[_Finding]] = {}
     for finding in findings:
@@ -283,9 +286,8 @@ def _collapse(findings: Sequence[_Finding]) -> Iterator[Problem]:
         wrong_below = any(len(way) > len(path) and way[: len(path)] == path for way in by_path)
         said = [f for f in here if not f.expected]
         for finding in said:
-            hollow = finding.problem.code == Code.OUT_OF_RANGE and wrong_below
             misspelt = finding.problem.code == Code.MISSING_KEY and _is_misspelt(path, findings)
-            if not hollow and not misspelt:
+            if not misspelt:
                 yield finding.problem
         if not said and not wrong_below:
             yield _wrong_type(here)

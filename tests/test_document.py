@@ -166,6 +166,11 @@ def test_all_problems_are_named_at_once() -> None:
     ]
 
 
+def test_a_document_of_nothing_but_mistakes_ends_early() -> None:
+    """Half a million references are not half a million problems."""
+    assert len(refused(f"- [&a x, {'*a, ' * 200_000}]")) == document.MAX_PROBLEMS
+
+
 def test_a_byte_order_mark_is_no_part_of_the_first_key(tmp_path: Path) -> None:
     """Some editors write one."""
     path = tmp_path / "a.yaml"

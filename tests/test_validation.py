@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from extractor.document import load
+from extractor.document import MAX_PROBLEMS, load
 from extractor.problems import ProblemError
-from extractor.validation import MAX_PROBLEMS, refuse, validate
+from extractor.validation import refuse, validate
 
 CANARY = "canary-7f3a"
 
