@@ -9,6 +9,7 @@ import logging
 import sys
 import threading
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -71,7 +72,7 @@ _log = _Log()
 
 
 def configure(*, verbose: bool = False, level: str = Level.INFO) -> None:
-    """Choose how much is said, and silence everyone else.
+    """Choose how much is said, and silence the libraries.
 
     Args:
         verbose: Say everything, whatever any `level` says from now on. No level shows a line or a value.
@@ -79,15 +80,26 @@ def configure(*, verbose: bool = False, level: str = Level.INFO) -> None:
     """
     _log.verbose = verbose
     set_level(level)
-    logging.captureWarnings(capture=True)
     root = logging.getLogger()
     if not root.handlers:
         root.addHandler(logging.NullHandler())  # else Python prints what nobody handles
     for name in _LIBRARIES:
         logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+@contextlib.contextmanager
+def only_voice() -> Iterator[None]:
+    """While this lasts, the interpreter's own reports of errors and warnings, which quote values, are ours."""
+    kept = sys.excepthook, threading.excepthook, sys.unraisablehook
     sys.excepthook = _tell_uncaught
     threading.excepthook = lambda args: _tell_death(args.exc_value)
     sys.unraisablehook = lambda args: _tell_death(args.exc_value)
+    logging.captureWarnings(capture=True)
+    try:
+        yield
+    finally:
+        logging.captureWarnings(capture=False)
+        sys.excepthook, threading.excepthook, sys.unraisablehook = kept
 
 
 def set_level(level: str) -> None:

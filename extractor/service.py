@@ -252,7 +252,7 @@ def serve(path: Path, environ: Mapping[str, str]) -> Exit:
         StoreError: The state cannot be had at the start.
     """
     forbid_core_files()
-    with Signals(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+    with logs.only_voice(), Signals(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
         parts = Parts.load(path, environ)
         observer = Observer(SystemClock())
         around = Surroundings(environ, observer, signals, Systemd(environ))
@@ -287,7 +287,7 @@ def run_once(path: Path, environ: Mapping[str, str]) -> Exit:
         StoreError: The state cannot be had.
     """
     forbid_core_files()
-    with Signals(signal.SIGTERM, signal.SIGINT) as signals:
+    with logs.only_voice(), Signals(signal.SIGTERM, signal.SIGINT) as signals:
         parts = Parts.load(path, environ)
         logs.set_level(parts.config.log_level)
         service = Service(parts, Surroundings(environ, Observer(SystemClock()), signals, Systemd({})))
