@@ -3,7 +3,7 @@
 Names and reasons only; values of the line are shown by the caller, where the operator asked for them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from extractor.decode.assemble import Logical
@@ -11,6 +11,7 @@ from extractor.decode.record import decode_json
 from extractor.ruleset.condition import Condition, ScalarValue
 from extractor.ruleset.evaluate import Origin, evaluate
 from extractor.ruleset.outcome import Outcome
+from extractor.ruleset.path import Scope
 from extractor.ruleset.rule import Rule, RuleSet
 from extractor.ruleset.scope import decode_field, elements
 from extractor.telemetry import Reason
@@ -32,7 +33,7 @@ class Tried:
     Attributes:
         rule: Its id.
         event: Its event, or "" for one that only touches memory.
-        held: Conditions that hold before the first that does not.
+        held: Conditions that hold, of those that were met.
         failed: The first condition that does not hold, or "" where all do.
         element: Position in the fan-out of `for_each`, where there is one.
         kept: What each property is, where the rule matched.
@@ -62,7 +63,7 @@ def explain(line: Logical, origin: Origin, rules: RuleSet, *, nearest: int = 3) 
         line: The line, out of its envelope.
         origin: As for `evaluate`.
         rules: As for `evaluate`.
-        nearest: How many rules that did not match are shown, those first that got furthest.
+        nearest: How many rules that did not match are shown, those first of which most conditions hold.
     """
     outcome = evaluate(line, origin, rules)
     record = decode_json(line.text)
@@ -74,13 +75,13 @@ def explain(line: Logical, origin: Origin, rules: RuleSet, *, nearest: int = 3) 
     return Explanation(outcome=outcome, matched=matched, nearest=tuple(missed[:nearest]))
 
 
-def _try(rule: Rule, record: Mapping[str, object]) -> Iterator[Tried]:
+def _try(rule: Rule, record: Scope) -> Iterator[Tried]:
     event = rule.event or ""
     held, failed = _walk(rule.when, record)
     if failed is not None:
         yield Tried(rule=rule.id, event=event, held=held, failed=str(failed))
         return
-    scope: Mapping[str, object] = record
+    scope: Scope = record
     if rule.decode:
         decoded = dict(record)
         for step in rule.decode:
@@ -111,14 +112,16 @@ def _try(rule: Rule, record: Mapping[str, object]) -> Iterator[Tried]:
         yield Tried(rule=rule.id, event=event, held=held, failed=words)
 
 
-def _walk(conditions: tuple[Condition, ...], scope: Mapping[str, object]) -> tuple[int, Condition | None]:
-    for held, condition in enumerate(conditions):
-        if not condition.holds(scope):
-            return held, condition
-    return len(conditions), None
+def _walk(conditions: tuple[Condition, ...], scope: Scope) -> tuple[int, Condition | None]:
+    """How many conditions hold, the ones behind a failed one included, and the first that does not.
+
+    A request that failed is nearest to the rule for such requests, although its status is what a rule asks first.
+    """
+    missed = [condition for condition in conditions if not condition.holds(scope)]
+    return len(conditions) - len(missed), missed[0] if missed else None
 
 
-def _kept(rule: Rule, scope: Mapping[str, object]) -> Iterator[Kept]:
+def _kept(rule: Rule, scope: Scope) -> Iterator[Kept]:
     for declared in rule.properties:
         found = declared.value.read(scope)
         if type(found) is Reason:
