@@ -86,11 +86,17 @@ class LineReader:
                 yield from self._take(data, start)
             start += size
 
+    def is_past(self, number: int) -> bool:
+        """Whether no line that is still to come begins on this one or before: pieces of streams are interleaved."""
+        return min(self._begun.values(), default=self._number) > number
+
     def _skip_line(self) -> None:
         self._number += 1
         self.too_long.append(self._number)
 
     def _take(self, data: bytes, start: int) -> Iterator[Numbered]:
+        if not data:
+            return
         newline = data.endswith(b"\n")
         for raw in (data[:-1] if newline else data).split(b"\n"):
             self._number += 1

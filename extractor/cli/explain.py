@@ -36,7 +36,7 @@ def explain_command(path: Path, target: str, *, show_values: bool, all_lines: bo
     told = read = 0
     for numbered in lines:
         read = numbered.last
-        if wanted is not None and numbered.first > wanted:
+        if wanted is not None and numbered.first > wanted and reader.is_past(wanted):
             break
         if wanted is None or numbered.first <= wanted <= numbered.last:
             always = all_lines or wanted is not None
@@ -118,8 +118,8 @@ def words(explanation: Explanation, rules: dict[str, Rule], *, show_values: bool
     if explanation.matched or explanation.outcome.reason not in (None, Reason.NO_RULE):
         return
     for tried in explanation.nearest:
-        held = f"{tried.held} condition{'s' if tried.held > 1 else ''} held"
-        yield f"  not {tried.rule}: {held}, then failed: {printable(tried.failed)}\n"
+        held = f"{tried.held} condition{'s hold' if tried.held > 1 else ' holds'}"
+        yield f"  not {tried.rule}: {held}, this does not: {printable(tried.failed)}\n"
     if not explanation.nearest:
         yield "  no rule comes near\n"
 

@@ -61,10 +61,9 @@ def show_rows(rows: Sequence[Row]) -> None:
             for line in others:
                 out.write(" " * beside + line)
     out.write("")
-    about = f"times are UTC{day}; ids are shortened"
+    out.write(f"times are UTC{day}; ids are shortened", "dim")
     if any(row.guessed for row in rows):
-        about += "; ~ the line has no time: its file's, or that of reading"
-    out.write(about, "dim")
+        out.write("~ the line carries no time: it is its file's last change, or that of reading", "dim")
     out.write("")
 
 
