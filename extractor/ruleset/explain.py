@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from extractor.decode.assemble import Logical
 from extractor.decode.record import decode_json
-from extractor.ruleset.condition import Condition, Not, ScalarValue
+from extractor.ruleset.condition import Condition, Exists, Not, ScalarValue
 from extractor.ruleset.evaluate import Origin, evaluate
 from extractor.ruleset.outcome import Outcome
 from extractor.ruleset.path import Scope
@@ -33,7 +33,7 @@ class Tried:
     Attributes:
         rule: Its id.
         event: Its event, or "" for one that only touches memory.
-        held: Conditions that hold, of those that were met; a `not` does not count.
+        held: Conditions that hold, of those that were met; what says that something is *not* there does not count.
         failed: The first condition that does not hold, or "" where all do.
         element: Position in the fan-out of `for_each`, where there is one.
         kept: What each property is, where the rule matched.
