@@ -1,5 +1,6 @@
 """The real program as a process of its own: started, killed, asked, and its outputs read; logs for it to read."""
 
+import contextlib
 import json
 import os
 import signal
@@ -143,7 +144,7 @@ class Running:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.process.poll() is None:
+        if not self.ended:
             self.process.kill()
         self.wait()
 
@@ -160,13 +161,23 @@ class Running:
     def wait_for(self, event: str, count: int = 1) -> None:
         """Wait until it has told something so often."""
         wait_until(
-            lambda: self.events().count(event) >= count or self.process.poll() is not None, f"the event {event!r}"
+            lambda: self.events().count(event) >= count or self.ended, f"the event {event!r}"
         )
         assert self.events().count(event) >= count, bytes(self.err).decode()
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal."""
         self.process.send_signal(number)
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is gone."""
+        return self.process.poll() is not None
+
+    def sleep(self, seconds: float) -> None:
+        """Let it live so much longer, or until it ends by itself: for moments that are to be random."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(seconds)
 
     def wait(self) -> int:
         """Wait for its end, and for all of its output; the exit code."""
