@@ -116,9 +116,15 @@ def _walk(conditions: tuple[Condition, ...], scope: Scope) -> tuple[int, Conditi
     """How many conditions hold, the ones behind a failed one included, and the first that does not.
 
     A request that failed is nearest to the rule for such requests, although its status is what a rule asks first.
+    A `not` or `exists: false` that holds does not count: it holds for nearly every line and brings none nearer.
     """
     missed = [condition for condition in conditions if not condition.holds(scope)]
-    return len(conditions) - len(missed), missed[0] if missed else None
+    told = [one for one in conditions if _is_claim(one) and one not in missed]
+    return len(told), missed[0] if missed else None
+
+
+def _is_claim(condition: Condition) -> bool:
+    return not isinstance(condition, Not) and (not isinstance(condition, Exists) or condition.wanted)
 
 
 def _kept(rule: Rule, scope: Scope) -> Iterator[Kept]:
