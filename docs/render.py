@@ -142,6 +142,19 @@ def render_verdicts() -> str:
     )
 
 
+def render_rule_problems() -> str:
+    """A line for each code of the rule language, linked to its examples."""
+    lines = ["| code | what is wrong |", "|---|---|"]
+    seen: set[str] = set()
+    for path in sorted(GOLDEN.glob("E1*.txt")):
+        code, title = path.name[:4], path.read_text(encoding="utf-8").partition("\n")[0].rstrip(".")
+        if code not in seen:
+            seen.add(code)
+            anchor = re.sub(r"[^\w -]", "", f"{code} {title}".lower()).replace(" ", "-")
+            lines.append(f"| [{code}](problems.md#{anchor}) | {title} |")
+    return "\n".join(lines)
+
+
 def render_config_schema() -> str:
     """For editors."""
     return json.dumps(config_schema(), indent=2) + "\n"
@@ -155,6 +168,7 @@ def render_pack_schema() -> str:
 PARTS: Mapping[str, Callable[[], str]] = {
     "keys": render_keys,
     "problems": render_problems,
+    "rule_problems": render_rule_problems,
     "verdicts": render_verdicts,
 }
 FILES: Mapping[str, Callable[[], str]] = {
