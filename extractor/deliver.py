@@ -354,9 +354,13 @@ class Deliverer:
     # Waiting
 
     def _rest(self, batch: Batch, asked_s: float | None, cap_s: float) -> float:
-        """Send nothing for a while: as long as the server asked, and at least a random part of the backoff."""
+        """Send nothing for a while: as long as the server asked, or else a random part of the growing backoff."""
         self._failures += 1
-        wait_s = max(asked_s or 0.0, self._backoff_s(self._failures, cap_s))
+        if asked_s is None:
+            wait_s = self._backoff_s(self._failures, cap_s)
+        else:
+            # It knows better than any backoff; but a server that asks for a millisecond is not asked in a busy loop.
+            wait_s = max(asked_s, self._backoff_s(1, cap_s))
         self._rest_until = self._clock.monotonic() + wait_s
         # Only a silence that was asked for outlives this process: whoever restarts it wants to see it try.
         retry_at = None if asked_s is None else self._clock.now() + wait_s

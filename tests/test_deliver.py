@@ -212,6 +212,20 @@ def test_at_most_one_request_is_made_in_each_retry_after_window(clock: FakeClock
     assert outbox.delivered == ids(*range(5))
 
 
+def test_a_wait_that_the_server_asks_for_goes_before_the_backoff(clock: FakeClock) -> None:
+    """After twenty failures the backoff would be a minute; the server says two seconds, and knows better."""
+    waits = [None] * 20 + [2.0, 0.001]
+    answers = iter([Verdict(VerdictKind.RETRY, DeliveryReason.SERVER_ERROR, 503, wait_s) for wait_s in waits])
+    deliverer = Deliverer(
+        outbox_of(1), FakeDestination(lambda _: next(answers)), clock=clock, pace=NO_PACE, rng=lambda: 0.75
+    )
+    waited = []
+    for _ in waits:
+        waited.append(deliverer.step().wait_s)
+        clock.advance(waited[-1])
+    assert waited[-3:] == [45.0, 2.0, 0.75]
+
+
 def test_a_silence_that_was_asked_for_outlives_the_process(clock: FakeClock) -> None:
     """After a restart the window is still the window."""
     asked = Verdict(VerdictKind.RETRY, DeliveryReason.RATE_LIMITED, 429, wait_s=30.0)
