@@ -7,6 +7,7 @@ remembers that they are due until they were done. Message ids stay, as suppresse
 
 import json
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from extractor.store.database import Database
@@ -53,8 +54,8 @@ def is_purged(connection: sqlite3.Connection) -> bool:
     return connection.execute("SELECT 1 FROM event LIMIT 1").fetchone() is None
 
 
-def forget(connection: sqlite3.Connection, identifier: str, *, now: float) -> Erased:
-    """Erase every message in which this text stands as a whole JSON string, and every memory that holds it."""
+def forget(connection: sqlite3.Connection, identifier: str, keys: Iterable[bytes], *, now: float) -> Erased:
+    """Erase every message in which this text stands as a whole JSON string, and every value remembered of it."""
     spellings = {json.dumps(identifier, ensure_ascii=False), json.dumps(identifier)}
     connection.execute("CREATE TEMP TABLE IF NOT EXISTS doomed (sequence INTEGER PRIMARY KEY)")
     for spelling in spellings:
@@ -65,6 +66,10 @@ def forget(connection: sqlite3.Connection, identifier: str, *, now: float) -> Er
     memory = connection.execute(
         "UPDATE memory SET value = NULL WHERE value = ?", (seal_value(identifier),)
     ).rowcount
+    for key in keys:
+        memory += connection.execute(
+            "UPDATE memory SET value = NULL WHERE key = ? AND value IS NOT NULL", (key,)
+        ).rowcount
     waiting, dead, kept = (
         connection.execute(f"SELECT count(*) FROM {table} JOIN doomed USING (sequence)").fetchone()[0]  # noqa: S608 - constants
         for table in ("outbox", "dead_letter", "sent")

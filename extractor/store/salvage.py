@@ -23,6 +23,7 @@ from extractor.store.seal import ROW_ERRORS
 _ID_BYTES = 24
 _PRIMED = 5  # its place in a row of memory
 _LAST = 1 << 62  # above any sequence
+_END = chr(0x10FFFF)  # above any text
 # Complaints about a broken schema quote it, and sqlite3 cannot read the quotation.
 _UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
 _KEPT_COUNTS = "SELECT outbox_rows, outbox_bytes, dead_rows, suppressed_rows FROM state"
@@ -37,7 +38,7 @@ class Salvage:
         ledger: Ids, delivered or suppressed.
         memory: Rows of memory.
         checkpoints: Files that go on where they were.
-        whole: Every event that was waiting or dead was read back.
+        whole: Every event that was waiting or dead was read back, and every checkpoint.
         suppressions_whole: Every suppressed id was read back.
         opted_out: An opt-out is in force.
     """
@@ -87,14 +88,7 @@ def carry_over(source: sqlite3.Connection, target: sqlite3.Connection) -> Salvag
     _carry_state(source, target, salvage)
     _carry_ledger(source, target, salvage, counts)
     _carry_events(source, target, salvage, counts)
-    checkpoints = []
-    if salvage.whole:
-        scan = _Scan(source)
-        for row in scan.rows(f"SELECT {COLUMNS} FROM checkpoint", "file_id", "", chr(0x10FFFF)):  # noqa: S608 - a constant
-            with suppress(StoreBroken, *ROW_ERRORS):
-                checkpoints.append(build_checkpoint((row[0].decode(), *row[1:])))
-        write_checkpoints(target, checkpoints)
-    salvage.checkpoints = len(checkpoints)
+    _carry_checkpoints(source, target, salvage)
     _carry_memory(source, target, salvage)
     _carry_history(source, target)
     return salvage
@@ -242,6 +236,22 @@ def _carry_events(
     salvage.whole = outbox_whole and dead_whole and counts is not None and counts[:3] == after[:3]
 
 
+def _carry_checkpoints(source: sqlite3.Connection, target: sqlite3.Connection, salvage: Salvage) -> None:
+    found = []
+
+    def checkpoint(row: Sequence[Any]) -> None:
+        found.append(build_checkpoint((_text(row[0]), *row[1:])))
+
+    scan = _Scan(source)
+    query = f"SELECT {COLUMNS} FROM checkpoint"  # noqa: S608 - a constant
+    sound = _each(scan.rows(query, "file_id", "", _END), checkpoint)
+    # All or none: a file read again meets memory as it was at its beginning, so nothing else may go on from later.
+    salvage.whole = salvage.whole and sound and scan.whole
+    if salvage.whole:
+        write_checkpoints(target, found)
+        salvage.checkpoints = len(found)
+
+
 def _carry_memory(source: sqlite3.Connection, target: sqlite3.Connection, salvage: Salvage) -> None:
     def carry(row: Sequence[Any]) -> None:
         memo = build_memo(row)
@@ -273,9 +283,8 @@ def _carry_history(source: sqlite3.Connection, target: sqlite3.Connection) -> No
             (row[0], row[1], _text(row[2]), row[3], row[4], _text(row[5])),
         )
 
-    end = chr(0x10FFFF)
-    _each(_Scan(source).rows("SELECT rule, last_at FROM rule_seen", "rule", "", end), seen)
-    _each(_Scan(source).rows("SELECT name, rule, label, day, count FROM counter", "name", "", end), counter)
+    _each(_Scan(source).rows("SELECT rule, last_at FROM rule_seen", "rule", "", _END), seen)
+    _each(_Scan(source).rows("SELECT name, rule, label, day, count FROM counter", "name", "", _END), counter)
     _each(
         _Scan(source).rows(
             "SELECT number, at, kind, path, lost_bytes, detail FROM incident", "number", 0, _LAST

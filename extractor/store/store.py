@@ -175,8 +175,8 @@ class Store(StoreReader):
     def prime(self, outcomes: Iterable[Outcome]) -> int:
         """Let outcomes meet memory only; the facts they show are never sent. How many rows of memory changed."""
         with self._database.transaction() as connection:
-            (since,) = connection.execute("SELECT opt_out_since FROM state").fetchone()
-            return recording.prime(connection, outcomes, now=self._clock.now(), keep_values=since is None)
+            keep_values = read_opt_out(connection) is None
+            return recording.prime(connection, outcomes, now=self._clock.now(), keep_values=keep_values)
 
     def outbox_full(self) -> bool:
         """Whether reading must pause until something was delivered."""
@@ -300,17 +300,21 @@ class Store(StoreReader):
         with self._database.transaction() as connection:
             connection.execute("UPDATE state SET opt_out_since = NULL, opt_out_by = NULL")
 
-    def forget(self, identifier: str) -> Erased:
+    def forget(self, identifier: str, keys: Iterable[bytes] = ()) -> Erased:
         """Erase all that is stored about an organization or a user, named by the id that stands in messages.
 
         Backups and damaged copies go as a whole. Message ids stay, suppressed, so that nothing comes back by reading
         the logs again.
 
+        Args:
+            identifier: Found where it is a whole JSON string of a message, or a whole remembered value.
+            keys: Keys of memory whose values go, too, such as the members remembered of an organization.
+
         Raises:
             StoreUnavailable: Not everything could be erased yet; it is done at the next `prune` or start.
         """
         with self._database.transaction() as connection:
-            erased = erasure.forget(connection, identifier, now=self._clock.now())
+            erased = erasure.forget(connection, identifier, keys, now=self._clock.now())
         erasure.finish(self._database, self._folder)
         return erased
 

@@ -241,6 +241,19 @@ def test_forgetting_erases_all_about_one_and_nothing_of_others(
     assert again.events == ()
 
 
+def test_forgetting_takes_what_is_remembered_under_given_keys(store: Store, tmp_path: Path) -> None:
+    """The members that were remembered of an organization go with it, and its other keys stay known."""
+    store.record(
+        [], [remember("org-1", "membership/9"), remember("org-2", "membership/8"), fact("x", once="org-1 c")]
+    )
+
+    assert store.forget("org-1", [key("org-1"), key("unknown")]).memory == 1
+
+    assert list(files_with(tmp_path, b"membership/9")) == []
+    assert list(files_with(tmp_path, b"membership/8")) != []
+    assert store.record([], [fact("again", once="org-1 c")]).events == ()
+
+
 def test_forgetting_an_unknown_one_changes_nothing(store: Store) -> None:
     """An id that stands nowhere, not even within another, erases nothing."""
     store.record([], [about("a", organization="org-12", user="membership/12")])
