@@ -160,9 +160,7 @@ class Running:
 
     def wait_for(self, event: str, count: int = 1) -> None:
         """Wait until it has told something so often."""
-        wait_until(
-            lambda: self.events().count(event) >= count or self.ended, f"the event {event!r}"
-        )
+        wait_until(lambda: self.events().count(event) >= count or self.ended, f"the event {event!r}")
         assert self.events().count(event) >= count, bytes(self.err).decode()
 
     def send(self, number: signal.Signals) -> None:
@@ -197,7 +195,12 @@ class Running:
 
 def config_for(url: str | None, *paths: str, **more: Any) -> dict[str, Any]:
     """A config that delivers there, or to stdout; no metrics, short waits."""
-    segment = {"host": url, "write_key": "a-write-key-of-the-tests", "timeout": "5s", "requests_per_second": 1000}
+    segment = {
+        "host": url,
+        "write_key": "a-write-key-of-the-tests",
+        "timeout": "5s",
+        "requests_per_second": 1000,
+    }
     return {
         "sources": [{"paths": list(paths)}],
         "rules": ["lago"],

@@ -2,10 +2,11 @@
 
 import random
 import signal
+import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,6 +38,20 @@ class Throttled:
         return self.rng.choice(FAILURES) if self.rng.random() < self.failing else OK
 
 
+Say = Callable[[str], None]
+
+
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str]) -> Say:
+    """Figures are shown whether the test passes or not."""
+
+    def write(text: str) -> None:
+        with capsys.disabled():
+            sys.stdout.write(f"\n{text}\n")
+
+    return write
+
+
 def program_for(folder: Path, server: MisbehavingServer, *paths: str, batch: int) -> Program:
     """Small batches, so that there is something to do for many lives."""
     config = config_for(server.url, *paths)
@@ -57,7 +72,7 @@ def kill_somewhere(process: Running, server: MisbehavingServer, rng: random.Rand
     return process.wait() == -signal.SIGKILL
 
 
-def test_once_killed_at_twenty_moments_gives_the_same_ids(tmp_path: Path) -> None:
+def test_once_killed_at_twenty_moments_gives_the_same_ids(tmp_path: Path, say: Say) -> None:
     """Killed again and again and started again, what was accepted is what preview shows; repeats are whole requests."""
     rng = random.Random(3)
     with MisbehavingServer(Throttled()) as server:
@@ -70,7 +85,7 @@ def test_once_killed_at_twenty_moments_gives_the_same_ids(tmp_path: Path) -> Non
         assert set(server.accepted) == set(program.preview_ids())
         repeats = len(server.accepted) - len(set(server.accepted))
         assert repeats <= kills
-        print(f"{kills} kills, {repeats} ids sent twice")
+        say(f"{kills} kills, {repeats} of {len(set(server.accepted))} ids accepted more than once")
         before = len(server.requests)
         assert program.call("run", "--once").returncode == 0
         assert len(server.requests) == before
@@ -123,15 +138,15 @@ def kill_under_load(folder: Path, kills: int, seed: int) -> str:
     return f"{kills} kills, {len(expected)} ids, {repeated} of them accepted more than once"
 
 
-def test_killed_under_load_with_failing_answers(tmp_path: Path) -> None:
+def test_killed_under_load_with_failing_answers(tmp_path: Path, say: Say) -> None:
     """Six kills while lines are being written and a third of the answers fail: all ids, and no other."""
-    print(kill_under_load(tmp_path, 6, seed=5))
+    say(kill_under_load(tmp_path, 6, seed=5))
 
 
 @pytest.mark.soak
-def test_killed_two_hundred_times_under_load_with_failing_answers(tmp_path: Path) -> None:
+def test_killed_two_hundred_times_under_load_with_failing_answers(tmp_path: Path, say: Say) -> None:
     """The same, two hundred times."""
-    print(kill_under_load(tmp_path, 200, seed=7))
+    say(kill_under_load(tmp_path, 200, seed=7))
 
 
 def h17(folder: Path, kills: int, lines: int) -> None:

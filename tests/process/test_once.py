@@ -1,16 +1,12 @@
 """`run --once`, as a process, against a real HTTP server."""
 
 import gzip
-import random
+import json
 import shutil
-import threading
-import time
 from pathlib import Path
 
-import pytest
-
-from tests.misbehaving import OK, Answer, MisbehavingServer, Request
-from tests.running import LOGS, Program, config_for, lago_paths, wait_until
+from tests.misbehaving import MisbehavingServer
+from tests.running import LOGS, Program, config_for, lago_paths
 
 
 def test_once_delivers_exactly_what_preview_shows_and_a_second_run_nothing(tmp_path: Path) -> None:
@@ -63,7 +59,5 @@ def test_once_reads_compressed_files_first_and_once(tmp_path: Path) -> None:
 
 def read_bytes(program: Program) -> int:
     """What the state says was read so far."""
-    import json
-
     said = json.loads(program.call("status", "--json").stdout)
     return sum(count["count"] for count in said["counters"] if count["name"] == "read_bytes")
