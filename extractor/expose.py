@@ -156,7 +156,9 @@ class Exposure:
             self._server = server = _Server(listen, self._registry, self._observer)
         except OSError as error:
             address = f"{listen.host}:{listen.port}"
-            tell(telemetry.METRICS_UNAVAILABLE, address=address, problem=error.strerror or type(error).__name__)
+            tell(
+                telemetry.METRICS_UNAVAILABLE, address=address, problem=error.strerror or type(error).__name__
+            )
             return
         threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
 

@@ -19,7 +19,9 @@ class Exit(IntEnum):
     """What the process says when it ends."""
 
     FINE = 0
-    PROBLEMS = 1  # of config or packs; another process has the state; with `--once`, something was left undone
+    PROBLEMS = (
+        1  # of config or packs; another process has the state; with `--once`, something was left undone
+    )
     USAGE = 2
     BROKEN = 70  # a mistake in this program ended a loop (EX_SOFTWARE of sysexits.h)
     STATE = 74  # the state is damaged or cannot be written (EX_IOERR)

@@ -71,7 +71,9 @@ class Service:
         self._deadline: float | None = None
         self._died: BaseException | None = None
         self._loops: list[threading.Thread] = []
-        self.work = Work(parts, around.environ, around.observer, stopped=self._stop.is_set, listen=self._heard)
+        self.work = Work(
+            parts, around.environ, around.observer, stopped=self._stop.is_set, listen=self._heard
+        )
         self._wake = Wake(folders_to_watch(self.work.sources))
 
     # The two ways to run; in the main thread
@@ -123,7 +125,9 @@ class Service:
         """Signals as they come, until the loops have ended or the deadline is over."""
         work = self.work
         while self.stuck:
-            left_s = TICK_S if self._deadline is None else self._deadline + LEAVING_S - self._clock.monotonic()
+            left_s = (
+                TICK_S if self._deadline is None else self._deadline + LEAVING_S - self._clock.monotonic()
+            )
             if left_s <= 0:
                 return
             yield from self._around.signals.wait(min(TICK_S, left_s))
@@ -311,7 +315,12 @@ def _reload(path: Path, environ: Mapping[str, str]) -> Parts | None:
         return Parts.load(path, environ)
     except ProblemError as error:
         for problem in error.problems:
-            said = {"place": problem.place, "code": problem.code, "problem": problem.message, "hint": problem.hint}
+            said = {
+                "place": problem.place,
+                "code": problem.code,
+                "problem": problem.message,
+                "hint": problem.hint,
+            }
             tell(telemetry.RELOAD_REFUSED, **said)
         return None
 

@@ -47,14 +47,18 @@ class IncidentKind(StrEnum):
     """What happened to a file that an operator must be able to see. Stable strings: metric label, log field, docs."""
 
     LOST = "lost"  # bytes that a stat has seen were gone before they could be read; the size is exact
-    TRUNCATED = "truncated"  # emptied or rewritten in place; more may have come and gone; the size is a lower bound
+    TRUNCATED = (
+        "truncated"  # emptied or rewritten in place; more may have come and gone; the size is a lower bound
+    )
     VANISHED = "vanished"  # no longer there and was not held open; as above
     UNOPENED = "unopened"  # seen, and gone before it could be opened; as above
     UNREADABLE = "unreadable"  # there, but cannot be opened or read for now; nothing is lost yet
     TOO_LONG = "too_long"  # a line of more than `max_line_bytes` was skipped
     HOLE = "hole"  # NUL bytes, which no line starts with, were skipped
     BROKEN = "broken"  # a compressed file is cut short or broken; what comes before the break was read
-    STATE_DAMAGED = "state_damaged"  # our own state was damaged and set aside; the text says what is read again
+    STATE_DAMAGED = (
+        "state_damaged"  # our own state was damaged and set aside; the text says what is read again
+    )
 
 
 class MetricKind(StrEnum):
@@ -79,7 +83,10 @@ class Metric:
 
 READ_BYTES = Metric("extractor_read_bytes_total", MetricKind.COUNTER, "Bytes of logs read and recorded")
 LINES = Metric(
-    "extractor_lines_total", MetricKind.COUNTER, "Lines that gave no event, where that is counted", ("reason",)
+    "extractor_lines_total",
+    MetricKind.COUNTER,
+    "Lines that gave no event, where that is counted",
+    ("reason",),
 )
 MATCHED_LINES = Metric(
     "extractor_matched_lines_total", MetricKind.COUNTER, "Lines that a rule matched", ("rule",)
@@ -116,7 +123,10 @@ DEAD_EVENTS = Metric(
     "extractor_dead_events_total", MetricKind.COUNTER, "Events that became dead letters", ("reason",)
 )
 STEPS = Metric(
-    "extractor_steps_total", MetricKind.COUNTER, "Steps of the two loops, by how far they came", ("loop", "kind")
+    "extractor_steps_total",
+    MetricKind.COUNTER,
+    "Steps of the two loops, by how far they came",
+    ("loop", "kind"),
 )
 LAST_STEP = Metric(
     "extractor_last_step_timestamp_seconds", MetricKind.GAUGE, "When a loop last finished a step", ("loop",)
@@ -136,18 +146,26 @@ DEAD_LETTERS = Metric("extractor_dead_letters", MetricKind.GAUGE, "Dead letters 
 OPTED_OUT = Metric("extractor_opted_out", MetricKind.GAUGE, "1 while an opt-out is in force")
 FILES = Metric("extractor_files", MetricKind.GAUGE, "Files followed or remembered", ("state",))
 UNREAD_BYTES = Metric(
-    "extractor_unread_bytes", MetricKind.GAUGE, "Bytes of files that were there at the last look, still to be read"
+    "extractor_unread_bytes",
+    MetricKind.GAUGE,
+    "Bytes of files that were there at the last look, still to be read",
 )
 OPEN_FILES = Metric("extractor_open_files", MetricKind.GAUGE, "Log files held open")
 WATCHING = Metric(
     "extractor_watching", MetricKind.GAUGE, "1 while notifications of the file system cover every folder"
 )
 RULE_LAST_MATCH = Metric(
-    "extractor_rule_last_match_timestamp_seconds", MetricKind.GAUGE, "When a rule last matched a line", ("rule",)
+    "extractor_rule_last_match_timestamp_seconds",
+    MetricKind.GAUGE,
+    "When a rule last matched a line",
+    ("rule",),
 )
 HEALTHY = Metric("extractor_healthy", MetricKind.GAUGE, "1 while /healthz answers 200")
 INFO = Metric(
-    "extractor_info", MetricKind.GAUGE, "Always 1; which version runs, with which destination", ("version", "destination")
+    "extractor_info",
+    MetricKind.GAUGE,
+    "Always 1; which version runs, with which destination",
+    ("version", "destination"),
 )
 
 METRICS = (
@@ -223,15 +241,27 @@ class LogEvent:
 
 
 STARTED = LogEvent("started", Level.INFO, "The loops run", ("version", "destination", "files", "rules"))
-STOPPING = LogEvent("stopping", Level.INFO, "Asked to stop; what waits is sent as long as the grace lasts", ("signal",))
-STOPPED = LogEvent("stopped", Level.INFO, "All is written down; what still waits is sent at the next start", ("waiting",))
-LEFT = LogEvent("left", Level.WARNING, "Left without waiting: asked twice, or the grace was over; nothing is lost")
+STOPPING = LogEvent(
+    "stopping", Level.INFO, "Asked to stop; what waits is sent as long as the grace lasts", ("signal",)
+)
+STOPPED = LogEvent(
+    "stopped", Level.INFO, "All is written down; what still waits is sent at the next start", ("waiting",)
+)
+LEFT = LogEvent(
+    "left", Level.WARNING, "Left without waiting: asked twice, or the grace was over; nothing is lost"
+)
 DIED = LogEvent(
-    "died", Level.CRITICAL, "A mistake in this program; the process ends and is safe to start again", ("error", "at")
+    "died",
+    Level.CRITICAL,
+    "A mistake in this program; the process ends and is safe to start again",
+    ("error", "at"),
 )
 RELOADED = LogEvent("reloaded", Level.INFO, "Config and rules were read again and are in force")
 RELOAD_REFUSED = LogEvent(
-    "reload_refused", Level.ERROR, "The new config or a pack is broken; the old ones go on", ("place", "code", "problem", "hint")
+    "reload_refused",
+    Level.ERROR,
+    "The new config or a pack is broken; the old ones go on",
+    ("place", "code", "problem", "hint"),
 )
 OPTED_OUT_BEGAN = LogEvent(
     "opted_out",
@@ -246,20 +276,36 @@ OPT_OUT_LIFTED = LogEvent(
     ("by", "since", "suppressed"),
 )
 PURGE_DUE = LogEvent(
-    "purge_due", Level.ERROR, "Nothing leaves, but not all that was stored could be erased yet; tried again", ("problem",)
+    "purge_due",
+    Level.ERROR,
+    "Nothing leaves, but not all that was stored could be erased yet; tried again",
+    ("problem",),
 )
 INCIDENT = LogEvent(
-    "incident", Level.WARNING, "Something happened to a file; see the kinds of incidents", ("kind", "path", "lost_bytes", "detail")
+    "incident",
+    Level.WARNING,
+    "Something happened to a file; see the kinds of incidents",
+    ("kind", "path", "lost_bytes", "detail"),
 )
-MORE_INCIDENTS = LogEvent("more_incidents", Level.WARNING, "More of them at once than are worth a line each", ("count",))
+MORE_INCIDENTS = LogEvent(
+    "more_incidents", Level.WARNING, "More of them at once than are worth a line each", ("count",)
+)
 STATE_REFUSED = LogEvent(
-    "state_unavailable", Level.ERROR, "The state cannot be written; nothing is lost, it is tried again", ("loop", "problem")
+    "state_unavailable",
+    Level.ERROR,
+    "The state cannot be written; nothing is lost, it is tried again",
+    ("loop", "problem"),
 )
 STATE_BACK = LogEvent("state_available", Level.INFO, "The state can be written again", ("loop",))
-READING_PAUSED = LogEvent("outbox_full", Level.ERROR, "Reading pauses until something was delivered; nothing is dropped")
+READING_PAUSED = LogEvent(
+    "outbox_full", Level.ERROR, "Reading pauses until something was delivered; nothing is dropped"
+)
 READING_RESUMED = LogEvent("outbox_drained", Level.INFO, "Reading goes on")
 DELIVERY_HELD = LogEvent(
-    "held", Level.ERROR, "Delivery is held, nothing is dropped; a probe follows", ("reason", "status", "wait_s")
+    "held",
+    Level.ERROR,
+    "Delivery is held, nothing is dropped; a probe follows",
+    ("reason", "status", "wait_s"),
 )
 DELIVERY_RETRIED = LogEvent(
     "retry", Level.WARNING, "A batch was not accepted and is sent again", ("reason", "status", "wait_s")
@@ -268,10 +314,20 @@ DELIVERY_RESUMED = LogEvent("delivering", Level.INFO, "Batches are accepted agai
 DEAD_LETTER = LogEvent("dead_letter", Level.ERROR, "An event was refused for good and set aside", ("reason",))
 RECORDED = LogEvent("recorded", Level.DEBUG, "Something was read", ("read_bytes", "events", "unread_bytes"))
 DELIVERED = LogEvent("delivered", Level.DEBUG, "A batch was accepted", ("events",))
-PRUNE_FAILED = LogEvent("prune_failed", Level.WARNING, "What is past its retention stays for now; tried again in an hour", ("problem",))
-UNREADABLE_FILE = LogEvent("unreadable_file", Level.ERROR, "A file could not be read to its end", ("path", "problem"))
+PRUNE_FAILED = LogEvent(
+    "prune_failed",
+    Level.WARNING,
+    "What is past its retention stays for now; tried again in an hour",
+    ("problem",),
+)
+UNREADABLE_FILE = LogEvent(
+    "unreadable_file", Level.ERROR, "A file could not be read to its end", ("path", "problem")
+)
 METRICS_UNAVAILABLE = LogEvent(
-    "metrics_unavailable", Level.ERROR, "Metrics and health cannot be served; everything else goes on", ("address", "problem")
+    "metrics_unavailable",
+    Level.ERROR,
+    "Metrics and health cannot be served; everything else goes on",
+    ("address", "problem"),
 )
 
 LOG_EVENTS = (
