@@ -12,8 +12,8 @@ from extractor.ruleset.draft import GROUP_SLOT, USER_SLOT, Draft, as_text
 from extractor.ruleset.event import TimeSource
 from extractor.ruleset.identity import encode, key_part
 from extractor.ruleset.outcome import Changed, Forget, Outcome, PendingEvent, Rejection, Remember
-from extractor.ruleset.path import Path, Scope
-from extractor.ruleset.rule import ChangedRule, Decode, Notation, Rule, RuleSet
+from extractor.ruleset.path import Scope
+from extractor.ruleset.rule import ChangedRule, Decode, Entry, Rule, RuleSet
 from extractor.ruleset.scope import all_hold, decode_field, elements, key_of
 from extractor.ruleset.value import LAST_TIME, Value, is_time, parse_time
 from extractor.telemetry import Reason
@@ -45,9 +45,9 @@ def evaluate(line: Logical, origin: Origin, rules: RuleSet) -> Outcome:
     if isinstance(record, Reason):
         return Outcome(reason=record)
     pass_ = _Pass(line, origin, rules, record)
-    for rule in rules.index.candidates(record):
-        if all_hold(rule.when, record):
-            pass_.apply(rule)
+    for entry in rules.index.candidates(record):
+        if all_hold(entry.when, record):
+            pass_.apply(entry)
     return pass_.outcome()
 
 
@@ -55,8 +55,8 @@ class _Pass:
     """One line on its way through the rules that may match it. Lives as long as the line."""
 
     __slots__ = (
-        "_decoded",
         "_digest",
+        "_scopes",
         "events",
         "line",
         "matched",
@@ -76,7 +76,7 @@ class _Pass:
         self.rejections: list[Rejection] = []
         self.memory: list[Forget | Remember] = []
         self.matched: list[str] = []
-        self._decoded: dict[tuple[Notation, Path, Path | None, Path | None], object] = {}
+        self._scopes: dict[int, Scope | Reason | None] = {}
         self._digest: bytes | None = None
 
     def outcome(self) -> Outcome:
@@ -86,22 +86,20 @@ class _Pass:
             tuple(self.events), tuple(self.rejections), tuple(self.memory), tuple(self.matched), reason
         )
 
-    def apply(self, rule: Rule) -> None:
+    def apply(self, entry: Entry) -> None:
         """Let one rule, whose conditions on the line hold, give what it gives."""
+        rule = entry.rule
         scope: Scope = self.record
-        if rule.decode:
-            decoded = dict(self.record)
-            for step in rule.decode:
-                if step.path.find(self.record) is None:
-                    return  # some lines of a job have no arguments at all: nothing is wrong with them
-                value = self._decode(step)
-                if value is None:
-                    self.rejections.append(Rejection(Reason.UNDECODABLE_FIELD, rule.id))
-                    return
-                decoded[step.name] = value
-            scope = decoded
-            if not all_hold(rule.when_decoded, scope):
+        if entry.decoding >= 0:
+            decoded = self._decoded_scope(entry.decoding)
+            if decoded is None:
                 return
+            if isinstance(decoded, Reason):
+                self.rejections.append(Rejection(decoded, rule.id))
+                return
+            if not all_hold(rule.when_decoded, decoded):
+                return
+            scope = decoded
         for position, element in elements(rule, scope):
             if element is None:
                 self.rejections.append(Rejection(Reason.TOO_MANY_ELEMENTS, rule.id))
@@ -109,12 +107,25 @@ class _Pass:
                 self.matched.append(rule.id)
                 self._give(rule, element, position)
 
-    def _decode(self, step: Decode) -> object:
-        """The decoded field; once a line, whatever the number of rules that want it."""
-        key = (step.notation, step.path, step.variables, step.operation_name)
-        if key not in self._decoded:
-            self._decoded[key] = decode_field(step, self.record)
-        return self._decoded[key]
+    def _decoded_scope(self, number: int) -> Scope | Reason | None:
+        """The record with decoded fields under their names, once a line for all rules that decode alike.
+
+        None where a field is not there: some lines of a job have no arguments at all, and nothing is wrong with them.
+        """
+        if number not in self._scopes:
+            self._scopes[number] = self._decode(self.rules.index.decodings[number])
+        return self._scopes[number]
+
+    def _decode(self, steps: tuple[Decode, ...]) -> Scope | Reason | None:
+        scope = dict(self.record)
+        for step in steps:
+            if step.path.find(self.record) is None:
+                return None
+            value = decode_field(step, self.record)
+            if value is None:
+                return Reason.UNDECODABLE_FIELD
+            scope[step.name] = value
+        return scope
 
     def _line_digest(self) -> bytes:
         """Stands for the line: computed once, since a line of 1 MiB may give 10,000 events."""

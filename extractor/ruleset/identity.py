@@ -5,47 +5,64 @@ node of one installation and after the state was lost, and nobody outside can gu
 """
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from functools import lru_cache
 
 MESSAGE_ID_BYTES = 24
 """48 hexadecimal characters: Jitsu cuts ids to 64 and maps anything outside `[A-Za-z0-9._-]`; Segment takes 100."""
 KEY_BYTES = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """The keyed hashes of one installation."""
+_KNOWN_KEYS = 8192
+"""Memory keys that are kept at hand: one an organization is asked for with every line."""
 
-    _key: bytes = field(repr=False)
+
+class Identity:
+    """The keyed hashes of one installation. Immutable; `repr` does not show the key."""
+
+    __slots__ = ("_anonymous", "_digest", "_memory", "_message", "memory_key")
+
+    memory_key: Callable[[str, str, tuple[str, ...]], bytes]
+    """Kind, name and parts to the key of a row of memory; the kind keeps *once* and *changed* of an event apart
+    from what is remembered."""
+
+    def __init__(self, key: bytes) -> None:
+        """Make one from a key of 32 bytes."""
+        # States that have taken in the key already: to copy one costs half of making it.
+        self._message = hashlib.blake2b(key=key, digest_size=MESSAGE_ID_BYTES, person=b"message")
+        self._memory = hashlib.blake2b(key=key, digest_size=KEY_BYTES, person=b"memory")
+        self._digest = hashlib.blake2b(key=key, digest_size=KEY_BYTES, person=b"digest")
+        self._anonymous = hashlib.blake2b(key=key, digest_size=KEY_BYTES, person=b"anonymous")
+        self.memory_key = lru_cache(_KNOWN_KEYS)(self._memory_key)
 
     @classmethod
     def of(cls, installation: str) -> "Identity":
         """Derive the key from the config's text, of any length."""
-        return cls(hashlib.blake2b(installation.encode("utf-8", "surrogatepass"), digest_size=32).digest())
+        return cls(hashlib.blake2b(encode(installation), digest_size=32).digest())
 
     def message_id(self, event: str, natural_key: Iterable[bytes]) -> str:
         """The id of the fact that is `event` with this natural key."""
-        return self._hash(b"message", MESSAGE_ID_BYTES, (event.encode(), *natural_key)).hex()
-
-    def memory_key(self, kind: str, name: str, parts: Iterable[str]) -> bytes:
-        """The key of a row of memory; `kind` keeps *once*/*changed* of an event apart from what is remembered."""
-        return self._hash(b"memory", KEY_BYTES, (kind.encode(), name.encode(), *map(encode, parts)))
+        return _take_in(self._message, (event.encode(), *natural_key)).hex()
 
     def digest(self, value: bytes) -> bytes:
         """A value (or a line) that can be compared later and never read."""
-        return self._hash(b"digest", KEY_BYTES, (value,))
+        return _take_in(self._digest, (value,))
 
     def anonymous_id(self, organization: str) -> str:
         """A stable pseudonym of an organization, for `unidentified_users: anonymous`."""
-        return self._hash(b"anonymous", KEY_BYTES, (encode(organization),)).hex()
+        return _take_in(self._anonymous, (encode(organization),)).hex()
 
-    def _hash(self, purpose: bytes, size: int, parts: Iterable[bytes]) -> bytes:
-        # Each part is preceded by its length: ("ab", "c") and ("a", "bc") are different facts.
-        state = hashlib.blake2b(key=self._key, digest_size=size, person=purpose)
-        for part in parts:
-            state.update(len(part).to_bytes(8, "big") + part)
-        return state.digest()
+    def _memory_key(self, kind: str, name: str, parts: tuple[str, ...]) -> bytes:
+        return _take_in(self._memory, (kind.encode(), name.encode(), *map(encode, parts)))
+
+
+def _take_in(prepared: "hashlib.blake2b", parts: Iterable[bytes]) -> bytes:
+    # Each part is preceded by its length: ("ab", "c") and ("a", "bc") are different facts.
+    state = prepared.copy()
+    for part in parts:
+        state.update(len(part).to_bytes(8, "big"))
+        state.update(part)
+    return state.digest()
 
 
 def encode(text: str) -> bytes:

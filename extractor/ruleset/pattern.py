@@ -1,8 +1,16 @@
 """Patterns in linear time only (RE2), always for the whole text."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import re2
+
+_ANSWERS = 1024
+"""Answers that a pattern keeps: user ids and enumerations repeat, and asking costs twenty times as much."""
+
+_SHORT = 200
+"""Characters of the texts whose answers are kept: a condition may look at a query of a megabyte."""
 
 
 class PatternError(ValueError):
@@ -14,12 +22,13 @@ class Pattern:
     """A compiled pattern. RE2 has no back-references and no look-around, and so no pattern bombs."""
 
     text: str
-    _compiled: "re2._Regexp[str]" = field(repr=False, compare=False)
+    _full: Callable[[str], bool] = field(repr=False, compare=False)
+    _known: Callable[[str], bool] = field(repr=False, compare=False)
 
     def matches(self, text: str) -> bool:
         """Whether the pattern matches the whole text."""
         try:
-            return self._compiled.fullmatch(text) is not None
+            return self._known(text) if len(text) <= _SHORT else self._full(text)
         except UnicodeEncodeError:
             # A lone surrogate, which Ruby text can spell and UTF-8 cannot: no pattern means it.
             return False
@@ -35,9 +44,14 @@ def compile_pattern(text: str) -> Pattern:
     options.max_mem = 1 << 20
     options.log_errors = False
     try:
-        return Pattern(text, re2.compile(text, options))
+        compiled = re2.compile(text, options)
     except re2.error as error:
         raise PatternError(_reason(error)) from None
+
+    def full(value: str) -> bool:
+        return compiled.fullmatch(value) is not None
+
+    return Pattern(text, full, lru_cache(_ANSWERS)(full))
 
 
 def _reason(error: Exception) -> str:

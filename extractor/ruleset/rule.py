@@ -1,8 +1,9 @@
 """Rules as they are evaluated: compiled, checked, frozen. `load` is the only maker."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from operator import attrgetter
 
 from extractor.ruleset.condition import Condition, Equals, ScalarValue
 from extractor.ruleset.identity import Identity
@@ -205,38 +206,78 @@ class RuleSet:
 
 
 @dataclass(frozen=True, slots=True)
+class Entry:
+    """A rule in the index.
+
+    Attributes:
+        number: Its place in the order of rules.
+        rule: The rule.
+        when: Its conditions on the line that the index has not answered.
+        decoding: Which of the index's `decodings` it needs; -1 for none.
+    """
+
+    number: int
+    rule: Rule
+    when: tuple[Condition, ...]
+    decoding: int
+
+
+_ByText = Mapping[str, tuple[Entry, ...]]
+
+
+@dataclass(frozen=True, slots=True)
 class RuleIndex:
     """Which rules can match a record at all, by the first field that they compare with a text.
 
     Most rules begin with `job equals X` or `controller equals Y`: one look into a dictionary a field then stands
     for a comparison a rule.
+
+    Attributes:
+        by_field: For each such field, rules by its text.
+        always: Rules without one.
+        decodings: The distinct ways in which rules decode fields: what one has decoded serves all that share it.
     """
 
-    by_field: tuple[tuple[Path, Mapping[str, tuple[int, ...]]], ...]
-    always: tuple[int, ...]
-    rules: tuple[Rule, ...]
+    by_field: tuple[tuple[Path, _ByText], ...]
+    always: tuple[Entry, ...]
+    decodings: tuple[tuple[Decode, ...], ...]
 
     @classmethod
     def of(cls, rules: tuple[Rule, ...]) -> "RuleIndex":
-        """Build the index; a rule without such a field is always looked at."""
-        fields: dict[Path, dict[str, list[int]]] = {}
+        """Build the index."""
+        decodings = list(dict.fromkeys(rule.decode for rule in rules if rule.decode))
+        fields: dict[Path, dict[str, list[Entry]]] = {}
         always = []
         for number, rule in enumerate(rules):
-            for condition in rule.when:
-                if isinstance(condition, Equals) and isinstance(condition.expected, str):
-                    fields.setdefault(condition.path, {}).setdefault(condition.expected, []).append(number)
-                    break
+            decoding = decodings.index(rule.decode) if rule.decode else -1
+            first = next(filter(_compares_text, rule.when), None)
+            rest = tuple(condition for condition in rule.when if condition is not first)
+            entry = Entry(number, rule, rest, decoding)
+            if isinstance(first, Equals):
+                fields.setdefault(first.path, {}).setdefault(str(first.expected), []).append(entry)
             else:
-                always.append(number)
-        by_field = tuple((path, {text: tuple(numbers) for text, numbers in by.items()}) for path, by in fields.items())
-        return cls(by_field, tuple(always), rules)
+                always.append(entry)
+        by_field = tuple(
+            (path, {text: tuple(found) for text, found in by.items()}) for path, by in fields.items()
+        )
+        return cls(by_field, tuple(always), tuple(decodings))
 
-    def candidates(self, record: dict[str, object]) -> list[Rule]:
-        """Rules whose indexed field fits, in their order."""
-        numbers = list(self.always)
+    def candidates(self, record: dict[str, object]) -> Sequence[Entry]:
+        """Entries whose indexed field fits, in the order of their rules."""
+        found = list(self.always)
         for path, by_text in self.by_field:
             value = path.find(record)
-            if type(value) is str:
-                numbers.extend(by_text.get(value, ()))
-        numbers.sort()
-        return [self.rules[number] for number in numbers]
+            if type(value) is str and (entries := by_text.get(value)):
+                if not found:
+                    found = list(entries)
+                    continue
+                found.extend(entries)
+                found.sort(key=_number)
+        return found
+
+
+_number = attrgetter("number")
+
+
+def _compares_text(condition: Condition) -> bool:
+    return isinstance(condition, Equals) and isinstance(condition.expected, str)

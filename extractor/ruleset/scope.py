@@ -71,7 +71,7 @@ def _positions(steps: tuple[ForEach, ...], scope: dict[str, object], outer: str)
             yield f"{outer}{number}"
 
 
-def key_of(paths: tuple[Path, ...], scope: Mapping[str, object]) -> list[str] | None:
+def key_of(paths: tuple[Path, ...], scope: Mapping[str, object]) -> tuple[str, ...] | None:
     """The parts of a key, or None where one is missing: half a key names nothing."""
     parts = []
     for path in paths:
@@ -79,4 +79,4 @@ def key_of(paths: tuple[Path, ...], scope: Mapping[str, object]) -> list[str] | 
         if part is None:
             return None
         parts.append(part)
-    return parts
+    return tuple(parts)

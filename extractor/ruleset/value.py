@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 
 from extractor.ruleset.condition import ScalarValue, same
 from extractor.ruleset.path import Path, Scope
@@ -23,6 +24,10 @@ _DATETIME = re.compile(
 LAST_TIME = 9_999_999_999.0
 """Unix seconds, in the year 2286. Times outside of 1970 to there are somebody's mistake, and some of them no calendar
 can write; a greater number in a line is one of milliseconds."""
+
+
+_doubt = lru_cache(maxsize=4096)(doubt_text)
+"""Answers are kept for as many texts as an installation has codes and names: at most 4 MB of them."""
 
 
 class Type(StrEnum):
@@ -86,7 +91,7 @@ class Constraint:
                 return fitted if fitted in self.enum else Reason.NOT_IN_ENUM
             if self.pattern is not None and not self.pattern.matches(fitted):
                 return Reason.PATTERN_MISMATCH
-            if self.check_text and self.type is Type.STRING and doubt_text(fitted) is not None:
+            if self.check_text and self.type is Type.STRING and _doubt(fitted) is not None:
                 return Reason.LOOKS_PRIVATE
         elif not isinstance(fitted, bool) and not (
             (self.low is None or fitted >= self.low) and (self.high is None or fitted <= self.high)
@@ -100,10 +105,11 @@ class Constraint:
 def _fit_string(value: object) -> str | None:
     if not isinstance(value, str):
         return None
-    try:
-        value.encode()
-    except UnicodeEncodeError:  # a lone surrogate cannot be sent as UTF-8
-        return None
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:  # a lone surrogate cannot be sent as UTF-8
+            return None
     return value
 
 
