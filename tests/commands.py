@@ -60,7 +60,8 @@ class Shell:
             path.write_bytes(content)
         else:
             path.write_text(
-                content if isinstance(content, str) else "".join(f"{line}\n" for line in content), encoding="utf-8"
+                content if isinstance(content, str) else "".join(f"{line}\n" for line in content),
+                encoding="utf-8",
             )
         return path
 

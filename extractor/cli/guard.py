@@ -9,15 +9,14 @@ from extractor.problems import ProblemError
 
 
 def guarded(command: Callable[[], object]) -> None:
-    """Run the command line; leaves the process with its exit code."""
+    """Run the command line; leaves the process with its exit code.
+
+    A reader of our output that had enough is typer's to handle: it ends without a word, with 1.
+    """
     try:
         command()
     except ProblemError as error:
         sys.exit(tell_problems(error))
-    except BrokenPipeError:
-        # The reader of a pipe had enough: not a mistake of anybody's. Python must not try to flush into it again.
-        sys.stdout = None
-        sys.exit(0)
     except OSError as error:
         from extractor.cli.terminal import printable
 

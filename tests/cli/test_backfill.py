@@ -114,7 +114,9 @@ def test_a_file_that_cannot_be_read_stops_no_other(shell: Shell) -> None:
 
 def test_a_compressed_file_cut_short_gives_what_comes_before(shell: Shell) -> None:
     """What can be inflated is read, and an incident says that the file is broken."""
-    lines = "".join(f"{customer_line(f'customer-{number}-{number * 7919 % 10007}')}\n" for number in range(500))
+    lines = "".join(
+        f"{customer_line(f'customer-{number}-{number * 7919 % 10007}')}\n" for number in range(500)
+    )
     whole = gzip.compress(lines.encode())
     shell.write("api.log.1.gz", whole[: len(whole) // 2])
     said = shell("backfill", "api.log.1.gz", *SAY_ALL)
@@ -176,7 +178,10 @@ def test_interrupted_it_goes_on_where_it_was(shell: Shell) -> None:
         assert backfill.store.status().outbox_rows in (1, 2)
     steps: list[Step] = []
     with backfill_of(shell, threading.Event()) as backfill:
-        assert backfill.fill(backfill.files([str(path)]), assume=AssumeTime.NOW, listen=steps.append) is Ended.DONE
+        assert (
+            backfill.fill(backfill.files([str(path)]), assume=AssumeTime.NOW, listen=steps.append)
+            is Ended.DONE
+        )
         assert backfill.store.status().outbox_rows == 3
     assert sum(step.events for step in steps) < 3
 
@@ -209,14 +214,15 @@ def test_a_full_outbox_is_delivered_before_reading_goes_on(shell: Shell) -> None
 
 def test_where_files_begin_is_not_decided_by_a_backfill(shell: Shell) -> None:
     """With `start_at: end`, what live files held at the first start is skipped, though a backfill came before it."""
-    shell.write("extractor.yaml", (shell.folder / "extractor.yaml").read_text().replace("log]}", "log], start_at: end}"))
+    shell.write(
+        "extractor.yaml",
+        (shell.folder / "extractor.yaml").read_text().replace("log]}", "log], start_at: end}"),
+    )
     shell.write("api.log", [customer_line("held before the first start")])
     shell.write("old.log", [customer_line("backfilled")])
     assert len(ids_of(shell("backfill", "old.log", *SAY_ALL).out)) == 1
     (file,) = json.loads(shell("status", "--json").out)["files"][:1]
     assert (file["standing"], file["lag"], file["offset"] > 0) == ("followed", 0, True)
-
-
 
 
 def test_held_delivery_leaves_the_events_waiting(shell: Shell) -> None:

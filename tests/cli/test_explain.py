@@ -71,7 +71,9 @@ def test_the_nearest_rules_with_the_condition_that_failed(shell: Shell) -> None:
     shell.write("api.log", [coupon_line("x", status=422)])
     out = shell("explain", "api.log:1").out
     first = out.splitlines()[1]
-    assert re.fullmatch(r"  not lago/coupon-created-rest: \d conditions hold, this does not: status .*200.*299", first)
+    assert re.fullmatch(
+        r"  not lago/coupon-created-rest: \d conditions hold, this does not: status .*200.*299", first
+    )
     assert "matched" not in out
 
 

@@ -67,7 +67,9 @@ def test_the_second_source_reads_what_the_first_leaves(shell: Shell) -> None:
     assert [Path(row["origin"]["path"]).name for row in rows] == ["api.log", "worker.log"]
 
 
-def test_configured_files_are_met_in_the_configured_order_each_after_its_rotated_siblings(shell: Shell) -> None:
+def test_configured_files_are_met_in_the_configured_order_each_after_its_rotated_siblings(
+    shell: Shell,
+) -> None:
     """`paths` decides the order of logs, age that within one log, compressed or not."""
     shell.write(
         "extractor.yaml",
@@ -122,7 +124,9 @@ def test_ids_are_short_and_times_are_clocks(shell: Shell) -> None:
     """HH:MM:SS and eight characters; a time that is only the file's is marked."""
     path = shell.write("api.log", [customer_line("a")])
     os.utime(path, (1_600_000_000, 1_600_000_000))
-    (row,) = [line for line in shell("preview").out.splitlines() if "customer_created" in line and ":" in line]
+    (row,) = [
+        line for line in shell("preview").out.splitlines() if "customer_created" in line and ":" in line
+    ]
     assert row.split() == ["12:26:40~", "customer_created", ORGANIZATION[:8], "nobody"]
     assert MEMBER.rpartition("/")[2][:8] not in row
 

@@ -101,7 +101,11 @@ def test_priming_works_beside_a_writer(shell: Shell) -> None:
     [
         ("customer_created", "secret-1\n", "customers.csv:1: 1 columns where 2 are needed"),
         ("customer_created", "secret-1,\n", "customers.csv:1: a part of the key is empty"),
-        ("payment_status_changed", "a,b\nsecret-2,paid\n", "customers.csv:2: payment_status is not string, one of"),
+        (
+            "payment_status_changed",
+            "a,b\nsecret-2,paid\n",
+            "customers.csv:2: payment_status is not string, one of",
+        ),
         ("customer_made", "a,b\n", 'did you mean "customer_created"?'),
         ("plan_created", "a,b\n", 'no rule remembers whether "plan_created" was seen before'),
         ("customer_created", 'a,"b\n', "not CSV"),
@@ -215,10 +219,15 @@ def test_sent_knows_times(delivered: Shell) -> None:
 
 def test_resent_events_keep_their_ids(delivered: Shell) -> None:
     """A dry run only counts; then they wait again, and the same ids go out once more."""
-    first = [json.loads(line)["message"]["messageId"] for line in delivered("sent", "--format", "jsonl").out.splitlines()]
+    first = [
+        json.loads(line)["message"]["messageId"]
+        for line in delivered("sent", "--format", "jsonl").out.splitlines()
+    ]
     assert delivered("resend", "--since", "1h", "--dry-run").out == "15 events would be sent again\n"
     assert json.loads(delivered("status", "--json").out)["outbox"]["events"] == 0
-    assert delivered("resend", "--since", "1h", "--event", "plan_created").out.startswith("2 events wait again")
+    assert delivered("resend", "--since", "1h", "--event", "plan_created").out.startswith(
+        "2 events wait again"
+    )
     assert delivered("resend", "--since", "1h").code == 0
     shell_out = delivered("backfill", "worker.log", *ALL).out
     assert sorted(json.loads(line)["messageId"] for line in shell_out.splitlines()) == sorted(first)

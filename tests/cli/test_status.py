@@ -84,7 +84,9 @@ def test_it_changes_nothing(shell: Shell) -> None:
         store.record([], [fact("a")])
     before = {path.name: path.read_bytes() for path in (shell.folder / "state").iterdir()}
     assert shell("status").code == 0
-    after = {path.name: path.read_bytes() for path in (shell.folder / "state").iterdir() if "-shm" not in path.name}
+    after = {
+        path.name: path.read_bytes() for path in (shell.folder / "state").iterdir() if "-shm" not in path.name
+    }
     assert {name: data for name, data in before.items() if "-shm" not in name}.items() <= after.items()
 
 
@@ -133,7 +135,9 @@ def test_dead_letters_need_a_person(shell: Shell) -> None:
 
 def test_a_full_outbox_needs_a_person(shell: Shell) -> None:
     """Reading pauses: that must not look like an idle app."""
-    shell.write("extractor.yaml", (shell.folder / "extractor.yaml").read_text() + "outbox: {max_events: 100}\n")
+    shell.write(
+        "extractor.yaml", (shell.folder / "extractor.yaml").read_text() + "outbox: {max_events: 100}\n"
+    )
     with store_of(shell) as store:
         store.record([], [fact(str(number)) for number in range(100)])
     assert attention(shell) == ["the outbox is full, so reading pauses until something is delivered"]
@@ -149,7 +153,9 @@ def test_a_full_outbox_needs_a_person(shell: Shell) -> None:
         ("lost", 10, 25 * 3600, False),
     ],
 )
-def test_an_incident_needs_a_person_for_a_day(shell: Shell, kind: str, lost: int, age_s: float, told: bool) -> None:
+def test_an_incident_needs_a_person_for_a_day(
+    shell: Shell, kind: str, lost: int, age_s: float, told: bool
+) -> None:
     """What was lost or could not be read alarms until somebody had a day to look; all of them stay listed."""
     with store_of(shell) as store:
         store.note([Incident(kind, time.time() - age_s, "/var/log/lago/api.log", lost)])
@@ -177,7 +183,9 @@ def test_an_opt_out_that_nothing_runs_with_yet_is_told(shell: Shell, monkeypatch
 
 def test_a_hostile_file_name_moves_no_cursor(shell: Shell) -> None:
     """Paths are whatever the disk holds; JSON and text spell them safely."""
-    shell.write("extractor.yaml", (shell.folder / "extractor.yaml").read_text().replace("clock.log", "'*.txt'"))
+    shell.write(
+        "extractor.yaml", (shell.folder / "extractor.yaml").read_text().replace("clock.log", "'*.txt'")
+    )
     shell.write("a\x1b[2J\nb.txt", [customer_line("a")])
     with store_of(shell) as store:
         store.record([], [])
