@@ -121,7 +121,7 @@ def read_keys(event: str, lines: Iterable[str], file: str, rules: RuleSet) -> li
 def _outcome(shape: KeyShape, row: Sequence[str], rules: RuleSet) -> Outcome | str:
     if len(row) != len(shape.columns):
         return f"{len(row)} columns where {len(shape.columns)} are needed"
-    parts = row[: len(shape.parts)]
+    parts = tuple(row[: len(shape.parts)])
     if not all(parts):
         return "a part of the key is empty"
     identity = rules.identity

@@ -57,8 +57,12 @@ def show(report: Report, *, as_json: bool, clear: bool) -> None:
     if as_json:
         sys.stdout.write(orjson.dumps(as_object(report)).decode() + "\n")
     else:
-        text = "\n".join(words(report))
-        sys.stdout.write(f"{CLEAR_SCREEN if clear else ''}{text}\n")
+        lines = list(words(report))
+        if clear:
+            # What needs a person stands first; what does not fit below must not push it off the screen.
+            rows = os.get_terminal_size(sys.stdout.fileno()).lines
+            lines = [f"{CLEAR_SCREEN}{lines[0]}", *lines[1 : rows - 1 if rows else None]]
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
     sys.stdout.flush()
 
 

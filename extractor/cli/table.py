@@ -92,7 +92,10 @@ def width_of_output() -> int | None:
     wanted = os.environ.get("COLUMNS", "")
     if wanted.isdigit() and int(wanted) >= 40:
         return int(wanted)
-    return os.get_terminal_size(sys.stdout.fileno()).columns if sys.stdout.isatty() else None
+    if not sys.stdout.isatty():
+        return None
+    # A terminal that was never told its size says 0.
+    return max(os.get_terminal_size(sys.stdout.fileno()).columns or 80, 40)
 
 
 def wrap(units: Sequence[str], width: int) -> list[str]:

@@ -192,7 +192,7 @@ def test_an_opt_out_in_the_middle_purges_and_stops(shell: Shell) -> None:
     with backfill_of(shell, threading.Event()) as backfill:
         marker = shell.folder / "state" / "OPT_OUT"
         ended = backfill.fill(
-            backfill.files([str(path)]), assume=AssumeTime.NOW, listen=lambda _: marker.write_bytes(b"")
+            backfill.files([str(path)]), assume=AssumeTime.NOW, listen=lambda _: marker.touch()
         )
         assert ended is Ended.OPTED_OUT
         status = backfill.store.status()

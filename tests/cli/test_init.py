@@ -136,7 +136,7 @@ def test_what_cannot_be_read_is_passed_over(tmp_path: Path) -> None:
 
 
 NAMES = st.text(
-    st.characters(codec="utf-8", exclude_categories=("C",), exclude_characters="/"), min_size=1, max_size=20
+    st.characters(codec="utf-8", exclude_categories=["C"], exclude_characters="/"), min_size=1, max_size=20
 )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from extractor.cli import table
 from extractor.cli.table import wrap
@@ -164,8 +165,6 @@ def test_nothing_printable_is_changed_and_nothing_else_is_left(text: str) -> Non
 @given(st.lists(st.text("ab é漢🚀", min_size=1, max_size=60), max_size=8), st.integers(4, 40))
 def test_wrapping_loses_nothing_and_fits(units: list[str], width: int) -> None:
     """Every letter is shown, on lines that are no wider than asked, in cells of the terminal."""
-    from rich.cells import cell_len
-
     lines = wrap(units, width)
     assert all(cell_len(line) <= width for line in lines)
     assert "".join(lines).replace(" ", "") == "".join(units).replace(" ", "")

@@ -199,7 +199,7 @@ def test_watching_ends_with_an_interruption(shell: Shell, monkeypatch: pytest.Mo
     """`--watch` looks again and again, a JSON object a look for programs, until Ctrl-C, which is no failure."""
     with store_of(shell) as store:
         store.record([], [fact("a")])
-    looks = []
+    looks: list[None] = []
 
     def sleep(_: float) -> None:
         looks.append(None)
