@@ -56,6 +56,7 @@ class _Pass:
 
     __slots__ = (
         "_digest",
+        "_gates",
         "_scopes",
         "events",
         "line",
@@ -77,6 +78,7 @@ class _Pass:
         self.memory: list[Forget | Remember] = []
         self.matched: list[str] = []
         self._scopes: dict[int, Scope | Reason | None] = {}
+        self._gates: dict[int, object] = {}
         self._digest: bytes | None = None
 
     def outcome(self) -> Outcome:
@@ -97,6 +99,8 @@ class _Pass:
             if isinstance(decoded, Reason):
                 self.rejections.append(Rejection(decoded, rule.id))
                 return
+            if entry.gate >= 0 and self._at_gate(entry.gate, decoded) != entry.gate_text:
+                return
             if not all_hold(rule.when_decoded, decoded):
                 return
             scope = decoded
@@ -115,6 +119,12 @@ class _Pass:
         if number not in self._scopes:
             self._scopes[number] = self._decode(self.rules.index.decodings[number])
         return self._scopes[number]
+
+    def _at_gate(self, number: int, decoded: Scope) -> object:
+        """What the first decoded field that rules compare leads to; rules of one job differ in nothing else."""
+        if number not in self._gates:
+            self._gates[number] = self.rules.index.gates[number][1].find(decoded)
+        return self._gates[number]
 
     def _decode(self, steps: tuple[Decode, ...]) -> Scope | Reason | None:
         scope = dict(self.record)

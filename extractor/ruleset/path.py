@@ -12,7 +12,9 @@ from extractor.decode.rubyinspect import GlobalID
 Scope = Mapping[str, object]
 """A record together with the names that a rule has bound (decoded fields, elements)."""
 
-_STEP = re.compile(r'(?:(?P<name>[A-Za-z_][A-Za-z0-9_-]*)|\["(?P<quoted>[^"\\]+)"\]|\[(?P<index>[0-9]{1,4})\])')
+_STEP = re.compile(
+    r'(?:(?P<name>[A-Za-z_][A-Za-z0-9_-]*)|\["(?P<quoted>[^"\\]+)"\]|\[(?P<index>[0-9]{1,4})\])'
+)
 _GLOBAL_ID_PARTS = frozenset({"uri", "app", "model", "id"})
 MAX_STEPS = 16
 

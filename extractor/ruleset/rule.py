@@ -214,12 +214,16 @@ class Entry:
         rule: The rule.
         when: Its conditions on the line that the index has not answered.
         decoding: Which of the index's `decodings` it needs; -1 for none.
+        gate: Which of the index's `gates` must lead to `gate_text` in what was decoded; -1 for none.
+        gate_text: See `gate`.
     """
 
     number: int
     rule: Rule
     when: tuple[Condition, ...]
     decoding: int
+    gate: int
+    gate_text: str
 
 
 _ByText = Mapping[str, tuple[Entry, ...]]
@@ -236,23 +240,31 @@ class RuleIndex:
         by_field: For each such field, rules by its text.
         always: Rules without one.
         decodings: The distinct ways in which rules decode fields: what one has decoded serves all that share it.
+        gates: The distinct decoded fields that rules compare with a text: one look serves all that share it.
     """
 
     by_field: tuple[tuple[Path, _ByText], ...]
     always: tuple[Entry, ...]
     decodings: tuple[tuple[Decode, ...], ...]
+    gates: tuple[tuple[int, Path], ...]
 
     @classmethod
     def of(cls, rules: tuple[Rule, ...]) -> "RuleIndex":
         """Build the index."""
         decodings = list(dict.fromkeys(rule.decode for rule in rules if rule.decode))
+        gates: dict[tuple[int, Path], int] = {}
         fields: dict[Path, dict[str, list[Entry]]] = {}
         always = []
         for number, rule in enumerate(rules):
             decoding = decodings.index(rule.decode) if rule.decode else -1
             first = next(filter(_compares_text, rule.when), None)
             rest = tuple(condition for condition in rule.when if condition is not first)
-            entry = Entry(number, rule, rest, decoding)
+            inner = next(filter(_compares_text, rule.when_decoded), None)
+            gate, gate_text = -1, ""
+            if isinstance(inner, Equals):
+                gate = gates.setdefault((decoding, inner.path), len(gates))
+                gate_text = str(inner.expected)
+            entry = Entry(number, rule, rest, decoding, gate, gate_text)
             if isinstance(first, Equals):
                 fields.setdefault(first.path, {}).setdefault(str(first.expected), []).append(entry)
             else:
@@ -260,7 +272,7 @@ class RuleIndex:
         by_field = tuple(
             (path, {text: tuple(found) for text, found in by.items()}) for path, by in fields.items()
         )
-        return cls(by_field, tuple(always), tuple(decodings))
+        return cls(by_field, tuple(always), tuple(decodings), tuple(gates))
 
     def candidates(self, record: dict[str, object]) -> Sequence[Entry]:
         """Entries whose indexed field fits, in the order of their rules."""
