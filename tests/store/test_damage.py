@@ -14,6 +14,7 @@ from extractor.store.folder import StateFolder
 from extractor.store.optout import append_history
 from tests.storing import (
     FakeClock,
+    Unsynced,
     checkpoint,
     event_id,
     fact,
@@ -67,7 +68,7 @@ class World:
 
     def open(self) -> Store:
         self.clock.time += 100
-        return open_store(self.folder, self.clock)
+        return open_store(self.folder, self.clock, factory=Unsynced)
 
     def collect(self, store: Store, until: int, step: int = 75) -> None:
         """Read on in each file from its checkpoint, or from where a file without one begins."""

@@ -1,10 +1,14 @@
 """The state folder: whose it is, who may write to it, who may look."""
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -107,17 +111,61 @@ def test_folder_that_cannot_be_made_is_named(kind: str, tmp_path: Path) -> None:
         open_store(folder)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_folder_without_permission_is_named(tmp_path: Path) -> None:
-    """A folder of somebody else's stops the start by name."""
-    folder = tmp_path / "state"
-    open_store(folder).close()
-    folder.chmod(0o500)
+NOBODY = 65534
+
+
+@contextmanager
+def unprivileged() -> Iterator[None]:
+    """Be a user who may not do everything."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.setegid(NOBODY)
+    os.seteuid(NOBODY)
     try:
-        with pytest.raises(StoreUnavailable):
-            open_store(folder)
+        yield
     finally:
-        folder.chmod(0o700)
+        os.seteuid(0)
+        os.setegid(0)
+
+
+@pytest.fixture(name="open_folder")
+def _open_folder() -> Iterator[Path]:
+    """A folder that everybody can reach; pytest's own are closed to other users."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("case", ["folder of another", "read-only folder", "read-only database"])
+def test_missing_permission_is_named_and_told_what_to_check(case: str, open_folder: Path) -> None:
+    """Without the right to write, a start ends with a sentence, and leaves the state as it is."""
+    state = open_folder / "state"
+    open_store(state).close()
+    if case == "folder of another":
+        if os.geteuid() != 0:
+            pytest.skip("only root can give a folder to another user")
+    elif os.geteuid() == 0:
+        for path in (state, *state.iterdir()):
+            os.chown(path, NOBODY, NOBODY)
+    if case == "read-only folder":
+        (state / "lock").unlink()
+        state.chmod(0o500)
+    if case == "read-only database":
+        (state / "state.db").chmod(0o400)
+    before = (state / "state.db").read_bytes()
+
+    with (
+        unprivileged(),
+        pytest.raises(StoreUnavailable, match=rf"{state}.*Permission denied|check its owner|owner and mode"),
+    ):
+        open_store(state)
+
+    state.chmod(0o700)
+    assert (state / "state.db").read_bytes() == before
+    (state / "state.db").chmod(0o600)
+    open_store(state).close()
 
 
 def test_status_is_read_with_the_writer_up_and_down(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from extractor.store import Batch, Store
-from tests.storing import FakeClock, event_id, fact, open_store
+from tests.storing import FakeClock, Unsynced, event_id, fact, open_store
 
 
 @dataclass
@@ -32,7 +32,7 @@ class OutboxMachine(RuleBasedStateMachine):
         super().__init__()
         self.folder = Path(tempfile.mkdtemp())
         self.clock = FakeClock()
-        self.store = open_store(self.folder, self.clock)
+        self.store = open_store(self.folder, self.clock, factory=Unsynced)
         self.model = Model([], set(), set(), set(), set(), set())
         self.batches: list[Batch] = []
         self.numbers = {event_id(str(number)): number for number in range(12)}
@@ -118,7 +118,7 @@ class OutboxMachine(RuleBasedStateMachine):
         if kill:
             shutil.rmtree(self.folder)
         self.folder = folder
-        self.store = open_store(self.folder, self.clock)
+        self.store = open_store(self.folder, self.clock, factory=Unsynced)
         self.model.waiting |= self.model.leased
         self.model.leased = set()
         self.batches = []
