@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -216,3 +217,9 @@ def config_for(url: str | None, *paths: str, **more: Any) -> dict[str, Any]:
 def lago_paths() -> Iterator[str]:
     """The sample logs, in the order in which a preview meets them."""
     yield from (str(LOGS / name) for name in ("api.log", "worker.log", "clock.log"))
+
+
+def free_port() -> int:
+    """A port that nobody listens on, most likely."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.misbehaving import OK, Answer, MisbehavingServer, Request
-from tests.running import PATIENCE_S, Program, Running, config_for, metric_line, wait_until
+from tests.running import PATIENCE_S, Program, Running, config_for, free_port, metric_line, wait_until
 
 BROKEN_PACK = 'pack: broken\nversion: 1\nrules: [{id: nothing, event: x, when: {start_with: "a"}}]\n'
 
@@ -39,12 +39,6 @@ def ask(port: int, path: str) -> tuple[int, str]:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
-
-
-def free_port() -> int:
-    """A port that nobody listens on, most likely."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 # H21
