@@ -11,13 +11,22 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
+import typer.main
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from extractor.cli.app import app
+from extractor import rulepacks
 from extractor.config import config_schema
 from extractor.config.quantity import Duration, Size
 from extractor.config.shape import ConfigShape
 from extractor.destination import verdict
+from extractor.document import load
+from extractor.ruleset.assemble import Choice, Settings, assemble_rules
+from extractor.ruleset.load import load_pack
+from extractor.ruleset.plan import build_plan
+from extractor.ruleset.plan_page import render_markdown
+from extractor.ruleset.rule import MessageConstants
 from extractor.ruleset.schema import pack_schema
 
 DOCS = Path(__file__).parent
@@ -155,6 +164,17 @@ def render_rule_problems() -> str:
     return "\n".join(lines)
 
 
+def render_events() -> str:
+    """The tracking plan of the shipped pack, as `extractor plan` prints it with the app's two variables set."""
+    text, file = rulepacks.shipped("lago")
+    constants = MessageConstants(library=("analytics-python", ""), app=("extractor", ""))
+    variables = {"hosting_type": "self", "version": "1.51.0"}
+    settings = Settings(installation="of-the-docs", constants=constants, variables=variables)
+    rules = assemble_rules([Choice(pack=load_pack(load(text, file)))], settings)
+    names = ConfigShape.model_fields["opt_out_variables"].default
+    return render_markdown(build_plan(rules), opt_out_variables=names)
+
+
 def render_config_schema() -> str:
     """For editors."""
     return json.dumps(config_schema(), indent=2) + "\n"
@@ -165,13 +185,30 @@ def render_pack_schema() -> str:
     return json.dumps(pack_schema(), indent=2) + "\n"
 
 
+def render_commands() -> str:
+    """What `--help` prints, for each command."""
+    return "\n".join(_helps(typer.main.get_command(app), "extractor"))
+
+
+def _helps(command: Any, words: str) -> Iterator[str]:
+    # The help formatter takes the terminal's width from here; a page has no terminal.
+    context = command.make_context(
+        words, [], resilient_parsing=True, terminal_width=100, max_content_width=100
+    )
+    yield f"## `{words}`\n\n```text\n{command.get_help(context).rstrip()}\n```\n"
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from _helps(inner, f"{words} {name}")
+
+
 PARTS: Mapping[str, Callable[[], str]] = {
+    "commands": render_commands,
     "keys": render_keys,
     "problems": render_problems,
     "rule_problems": render_rule_problems,
     "verdicts": render_verdicts,
 }
 FILES: Mapping[str, Callable[[], str]] = {
+    "events.md": render_events,
     "schema/config.json": render_config_schema,
     "schema/pack.json": render_pack_schema,
 }

@@ -20,7 +20,7 @@ app = typer.Typer(
     epilog=EXIT_CODES,
 )
 letters_app = typer.Typer(
-    help="Events that the destination will never take: look at them, send them again, give them up.",
+    help="Look at, replay or discard what could not be delivered.",
     no_args_is_help=True,
     rich_markup_mode=None,
     epilog=EXIT_CODES,
@@ -46,6 +46,8 @@ class PlanFormat(StrEnum):
 
     MARKDOWN = "markdown"
     JSON = "json"
+    JSON_SCHEMA = "json-schema"
+    CSV = "csv"
 
 
 class AssumeTime(StrEnum):
@@ -112,7 +114,7 @@ def init(
         bool, typer.Option("--force", help="Overwrite it; the installation becomes a new one.")
     ] = False,
 ) -> None:
-    """Write a commented config for the logs that are found on this machine.
+    """Write a commented config for the logs on this machine.
 
     Looks at /var/log/lago, Docker's json-file logs, /var/log/pods and the folder of the config. Nothing else is
     written, nothing is sent.
@@ -126,7 +128,7 @@ def init(
 
 @app.command(epilog="Exit codes: 0 all examples hold, 1 problems found.")
 def check(config: ConfigOption = DEFAULT_CONFIG) -> None:
-    """Check the config, its rule packs and every example in them; all problems at once.
+    """Check config, rule packs and their examples; all problems at once.
 
     Example: extractor check --config extractor.yaml
     """
@@ -169,7 +171,7 @@ def explain(
     show_values: Annotated[bool, typer.Option("--show-values", help="Show what properties hold.")] = False,
     all_lines: Annotated[bool, typer.Option("--all", help="Also lines that no rule matched.")] = False,
 ) -> None:
-    """Say for each line which rule matched and what it kept, or which condition failed.
+    """Say which rule matched a line and what it kept, or what failed.
 
     Without --show-values no value of a line is shown.
 
@@ -180,20 +182,36 @@ def explain(
     raise typer.Exit(explain_command(config, target, show_values=show_values, all_lines=all_lines))
 
 
-@app.command(epilog="Exit codes: 0 printed, 1 the config or a rule pack is broken.")
+@app.command(
+    epilog="Exit codes: 0 printed, or nothing more would be sent; 1 more would be, or the config or a pack is broken; "
+    "2 OLD is no plan."
+)
 def plan(
     config: ConfigOption = DEFAULT_CONFIG,
     output: Annotated[
         PlanFormat, typer.Option("--format", help="How to show the plan.")
     ] = PlanFormat.MARKDOWN,
+    diff: Annotated[
+        Path | None,
+        typer.Option(
+            "--diff",
+            metavar="OLD",
+            help="Only say what would be sent that this plan, kept from --format json, would not; - is stdin.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
-    """Show the tracking plan: what can leave, rendered from the rules that decide it.
+    """Show the tracking plan: all that can leave, event by event.
+
+    Rendered from the rules that decide it, so it cannot differ from them.
+
+    As a page to publish, as JSON, as a JSON Schema (draft 7) of each message, or as CSV.
 
     Example: extractor plan --config extractor.yaml > tracking-plan.md
     """
-    from extractor.cli.plan import plan_command
+    from extractor.cli.plan import diff_command, plan_command
 
-    raise typer.Exit(plan_command(config, output.value))
+    raise typer.Exit(plan_command(config, output.value) if diff is None else diff_command(config, diff))
 
 
 @app.command(epilog="Exit codes: 0 stopped or done, 1 the config, the state or the delivery has a problem.")
@@ -220,9 +238,9 @@ def status(
     as_json: JsonOption = False,
     watch: Annotated[bool, typer.Option("--watch", help="Again every 2 seconds, until interrupted.")] = False,
 ) -> None:
-    """Show how far files are read, what waits, went and could not, and when each rule last matched.
+    """Show what is read, waits and was sent, and what needs a person.
 
-    Works whether the daemon runs or not, and changes nothing. A person is needed where delivery is held, the outbox
+    Also when each rule last matched. Works whether the daemon runs or not, and changes nothing. A person is needed where delivery is held, the outbox
     is full, there are dead letters, or something was lost, unreadable or damaged within the last 24 hours.
 
     Example: extractor status --config extractor.yaml --json
@@ -280,7 +298,9 @@ def prime(
         bool, typer.Option("--from-logs", help="The files are logs, compressed or not.")
     ] = False,
 ) -> None:
-    """Tell memory what is known already, without sending anything: else the first update of an old customer looks new.
+    """Tell memory what is known already; nothing is sent.
+
+    Else the first update of a customer who is older than the log looks like a creation.
 
     A file of keys is CSV, one key a line, the parts in the order of the rule's `once` or `changed` key (for *changed*
     the last value follows), such as a database export gives. What is primed is never sent, by a backfill neither.
@@ -314,7 +334,9 @@ def sent(
     event: EventOption = None,
     output: Annotated[RowsFormat, typer.Option("--format", help="How to show events.")] = RowsFormat.TABLE,
 ) -> None:
-    """Show what was sent, when: the messages themselves, as long as `retention.sent` keeps them.
+    """Show what was sent, when, with the messages themselves.
+
+    Goes back as far as `retention.sent` keeps them.
 
     Example: extractor sent --config extractor.yaml --since 7d --event plan_created --format jsonl
     """
@@ -339,7 +361,9 @@ def resend(
     event: EventOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how many.")] = False,
 ) -> None:
-    """Send stored messages once more, under the same ids: when the other side lost them.
+    """Send stored messages once more, under the same ids.
+
+    For when the other side has lost them. Segment drops ids of about the last day only.
 
     Example: extractor resend --config extractor.yaml --since 2026-11-21T08:00 --until 2026-11-21T12:00
     """
@@ -423,7 +447,9 @@ def forget(
         ),
     ] = None,
 ) -> None:
-    """Erase all that is stored here about an organization or a user, and say what Segment must still be asked.
+    """Erase all that is stored here about an organization or a user.
+
+    Says what Segment must still be asked to delete. Works beside a running daemon.
 
     Example: extractor forget --organization 0eb22b12-d903-4cfa-b55f-77e5847bf330 --config extractor.yaml
     """
