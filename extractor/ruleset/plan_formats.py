@@ -131,15 +131,31 @@ def in_words(accepts: Json) -> str:
     return ", ".join(words)
 
 
+class NotAPlanError(ValueError):
+    """A document that was taken for a plan, and is none."""
+
+
 def more_than(new: Json, old: Json) -> list[str]:
     """What the new plan would send that the old one would not, a sentence each; none if there is nothing.
 
     A narrower constraint is not more; one that is merely different counts as more, since only a person can tell.
+
+    Raises:
+        NotAPlanError: The old one was not made by `plan_as_json`.
     """
-    return list(_more(new, old))
+    try:
+        return list(_more(new, old))
+    except (KeyError, TypeError, AttributeError) as error:
+        # A schema of the plan would say the same three times as long; a kept plan is made by us or not at all.
+        raise NotAPlanError from error
 
 
 def _more(new: Json, old: Json) -> Iterator[str]:
+    if new["unidentified_users"] != old["unidentified_users"]:
+        yield f"users that the log does not tell are sent otherwise: {new['unidentified_users']}"
+    for key in ("app", "library"):
+        if new[key]["name"] != old[key]["name"]:
+            yield f"context.{key}.name has another value in every message"
     before = {event["name"]: event for event in old["events"]}
     for event in new["events"]:
         known = before.get(event["name"])

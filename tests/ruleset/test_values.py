@@ -11,7 +11,8 @@ from extractor.decode.rubyinspect import Opaque
 from extractor.ruleset.explain import explain
 from extractor.ruleset.identity import Identity
 from extractor.ruleset.pattern import compile_pattern
-from extractor.ruleset.plan import build_plan, plan_as_json, render_markdown
+from extractor.ruleset.plan import build_plan, plan_as_json
+from extractor.ruleset.plan_page import render_markdown
 from extractor.ruleset.value import LAST_TIME, Constraint, Type, parse_time, render_time
 from extractor.telemetry import Reason
 from tests.packs import ORIGIN, assemble, logical, pack, rule, shipped_pack
