@@ -15,8 +15,8 @@ import typer.main
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from extractor.cli.app import app
 from extractor import rulepacks
+from extractor.cli.app import app
 from extractor.config import config_schema
 from extractor.config.quantity import Duration, Size
 from extractor.config.shape import ConfigShape

@@ -128,7 +128,7 @@ def init(
 
 @app.command(epilog="Exit codes: 0 all examples hold, 1 problems found.")
 def check(config: ConfigOption = DEFAULT_CONFIG) -> None:
-    """Check config, rule packs and their examples; all problems at once.
+    """Check config, rule packs and their examples, all at once.
 
     Example: extractor check --config extractor.yaml
     """
@@ -171,7 +171,7 @@ def explain(
     show_values: Annotated[bool, typer.Option("--show-values", help="Show what properties hold.")] = False,
     all_lines: Annotated[bool, typer.Option("--all", help="Also lines that no rule matched.")] = False,
 ) -> None:
-    """Say which rule matched a line and what it kept, or what failed.
+    """Say which rule matched a line, or which condition failed.
 
     Without --show-values no value of a line is shown.
 
@@ -238,9 +238,9 @@ def status(
     as_json: JsonOption = False,
     watch: Annotated[bool, typer.Option("--watch", help="Again every 2 seconds, until interrupted.")] = False,
 ) -> None:
-    """Show what is read, waits and was sent, and what needs a person.
+    """Show what was read and sent, and what needs a person.
 
-    Also when each rule last matched. Works whether the daemon runs or not, and changes nothing. A person is needed where delivery is held, the outbox
+    Also what waits, and when each rule last matched. Works whether the daemon runs or not, and changes nothing. A person is needed where delivery is held, the outbox
     is full, there are dead letters, or something was lost, unreadable or damaged within the last 24 hours.
 
     Example: extractor status --config extractor.yaml --json
@@ -447,7 +447,7 @@ def forget(
         ),
     ] = None,
 ) -> None:
-    """Erase all that is stored here about an organization or a user.
+    """Erase what is stored about an organization or a user.
 
     Says what Segment must still be asked to delete. Works beside a running daemon.
 
@@ -463,7 +463,7 @@ def forget(
 
 @app.command(epilog="Exit codes: 0 printed.")
 def schema(kind: Annotated[SchemaKind, typer.Argument(help="Of a config or of a rule pack.")]) -> None:
-    """Print a JSON Schema, for editors that complete and check while one writes.
+    """Print a JSON Schema for editors: of configs or rule packs.
 
     Example: extractor schema config > extractor.schema.json
     """
