@@ -7,57 +7,76 @@ payload. Declarations only, so the pure core may import it; what serves and writ
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Self
 
 
-class Reason(StrEnum):
-    """Why a line, a value or an event did not go its way. Stable strings: metric label, log field and docs."""
+class Explained(StrEnum):
+    """A stable word, which is metric label, log field and docs, and what it means."""
+
+    meaning: str
+
+    def __new__(cls, word: str, meaning: str) -> Self:
+        """A member is written as a word and its meaning."""
+        member = str.__new__(cls, word)
+        member._value_ = word
+        member.meaning = meaning
+        return member
+
+
+class Reason(Explained):
+    """Why a line, a value or an event did not go its way."""
 
     # A line that is not a record. Normal; counted.
-    NOT_JSON = "not_json"
-    NOT_AN_OBJECT = "not_an_object"
-    TOO_LONG = "too_long"
-    TOO_DEEP = "too_deep"
-    BROKEN_ENVELOPE = "broken_envelope"
-    PREFILTERED = "prefiltered"
-    NO_RULE = "no_rule"
-    NOT_WANTED = "not_wanted"
+    NOT_JSON = "not_json", "the line is no JSON: a banner, a warning, a stack trace"
+    NOT_AN_OBJECT = "not_an_object", "the line is JSON, but no object"
+    TOO_LONG = "too_long", "the line is longer than `max_line_bytes`"
+    TOO_DEEP = "too_deep", "the line is nested deeper than anything that a rule could ask for"
+    BROKEN_ENVELOPE = "broken_envelope", "what Docker or CRI puts around a line is broken"
+    PREFILTERED = "prefiltered", "the line cannot match any rule; it was not even parsed"
+    NO_RULE = "no_rule", "no rule matched"
+    NOT_WANTED = "not_wanted", "`where` does not want the line's stream, tag or labels"
     # A field that a rule wanted decoded and that is not what the rule says.
-    UNDECODABLE_FIELD = "undecodable_field"
-    TOO_MANY_ELEMENTS = "too_many_elements"
-    # A value that broke its constraint and was left out.
-    WRONG_TYPE = "wrong_type"
-    NOT_IN_ENUM = "not_in_enum"
-    PATTERN_MISMATCH = "pattern_mismatch"
-    VALUE_TOO_LONG = "value_too_long"
-    OUT_OF_RANGE = "out_of_range"
-    LOOKS_PRIVATE = "looks_private"
-    # An event that was rejected as a whole.
-    REQUIRED_MISSING = "required_missing"
-    KEY_MISSING = "key_missing"
-    EVENT_TOO_LARGE = "event_too_large"
-    ORGANIZATION_EXCLUDED = "organization_excluded"
-    # An event that is not new. Normal; counted.
-    ALREADY_SEEN = "already_seen"
-    UNCHANGED = "unchanged"
-    REPEATED = "repeated"
-    SUPPRESSED = "suppressed"
-
-
-class IncidentKind(StrEnum):
-    """What happened to a file that an operator must be able to see. Stable strings: metric label, log field, docs."""
-
-    LOST = "lost"  # bytes that a stat has seen were gone before they could be read; the size is exact
-    TRUNCATED = (
-        "truncated"  # emptied or rewritten in place; more may have come and gone; the size is a lower bound
+    UNDECODABLE_FIELD = (
+        "undecodable_field",
+        "a field that a rule reads is not in the notation that the rule says",
     )
-    VANISHED = "vanished"  # no longer there and was not held open; as above
-    UNOPENED = "unopened"  # seen, and gone before it could be opened; as above
-    UNREADABLE = "unreadable"  # there, but cannot be opened or read for now; nothing is lost yet
-    TOO_LONG = "too_long"  # a line of more than `max_line_bytes` was skipped
-    HOLE = "hole"  # NUL bytes, which no line starts with, were skipped
-    BROKEN = "broken"  # a compressed file is cut short or broken; what comes before the break was read
+    TOO_MANY_ELEMENTS = "too_many_elements", "a list has more elements than one line may give events"
+    # A value that broke its constraint and was left out.
+    WRONG_TYPE = "wrong_type", "a value has another type than the rule says"
+    NOT_IN_ENUM = "not_in_enum", "a value is none of those that the rule lists"
+    PATTERN_MISMATCH = "pattern_mismatch", "a value does not fit the rule's pattern"
+    VALUE_TOO_LONG = "value_too_long", "a text is longer than the rule allows"
+    OUT_OF_RANGE = "out_of_range", "a number is outside the rule's range"
+    LOOKS_PRIVATE = "looks_private", "a free text looks like personal data or an amount"
+    # An event that was rejected as a whole.
+    REQUIRED_MISSING = "required_missing", "a required property has no value, or none that may be sent"
+    KEY_MISSING = "key_missing", "what identifies the fact is not in the line"
+    EVENT_TOO_LARGE = "event_too_large", "the message is larger than Segment takes"
+    ORGANIZATION_EXCLUDED = "organization_excluded", "`organizations` excludes it"
+    # An event that is not new. Normal; counted.
+    ALREADY_SEEN = "already_seen", "a fact that happens once per key, seen before"
+    UNCHANGED = "unchanged", "the value is the last one seen"
+    REPEATED = "repeated", "the same fact waits, is dead, or was delivered already"
+    SUPPRESSED = "suppressed", "the fact was met under an opt-out and is never sent"
+
+
+class IncidentKind(Explained):
+    """What happened to a file that an operator must be able to see."""
+
+    LOST = "lost", "bytes that a stat has seen were gone before they could be read; the size is exact"
+    TRUNCATED = (
+        "truncated",
+        "emptied or rewritten in place; more may have come and gone: the size is a lower bound",
+    )
+    VANISHED = "vanished", "no longer there and was not held open; the size is a lower bound"
+    UNOPENED = "unopened", "seen, and gone before it could be opened; the size is a lower bound"
+    UNREADABLE = "unreadable", "there, but cannot be opened or read for now; nothing is lost yet"
+    TOO_LONG = "too_long", "a line of more than `max_line_bytes` was skipped"
+    HOLE = "hole", "NUL bytes, which no line starts with, were skipped"
+    BROKEN = "broken", "a compressed file is cut short or broken; what comes before the break was read"
     STATE_DAMAGED = (
-        "state_damaged"  # our own state was damaged and set aside; the text says what is read again
+        "state_damaged",
+        "our own state was damaged and set aside; the text says what is read again",
     )
 
 
@@ -201,16 +220,26 @@ METRICS = (
 """Every metric there is. Counters begin at 0 with each start of the process; gauges are read at each scrape."""
 
 
-class Trouble(StrEnum):
-    """Why `/healthz` or `/readyz` does not answer 200. Stable strings."""
+class Trouble(Explained):
+    """Why `/healthz` or `/readyz` does not answer 200."""
 
-    STARTING = "starting"  # the first look at the files is not over
-    DIED = "died"  # a loop ended by a mistake; the process ends, too
-    COLLECT_STALLED = "collect_stalled"  # the loop that reads has not finished a step for minutes
-    DELIVER_STALLED = "deliver_stalled"  # the loop that sends has not, though no answer may take so long
-    STATE_UNAVAILABLE = "state_unavailable"  # the state cannot be written: full or failing disk, permissions
-    HELD = "held"  # delivery is paused until a probe is accepted
-    OUTBOX_FULL = "outbox_full"  # reading pauses until something was delivered
+    DIED = "died", "a loop ended by a mistake of this program; the process ends, too"
+    COLLECT_STALLED = "collect_stalled", "the loop that reads has not moved for two minutes"
+    DELIVER_STALLED = (
+        "deliver_stalled",
+        "the loop that sends has not moved for longer than any answer may take",
+    )
+    STATE_UNAVAILABLE = (
+        "state_unavailable",
+        "the state cannot be written: a full or failing disk, permissions",
+    )
+    STARTING = "starting", "the first look at the files is not over"
+    HELD = "held", "delivery is paused until a probe is accepted; nothing is dropped"
+    OUTBOX_FULL = "outbox_full", "reading pauses until something was delivered; nothing is dropped"
+
+
+BROKEN = (Trouble.DIED, Trouble.COLLECT_STALLED, Trouble.DELIVER_STALLED, Trouble.STATE_UNAVAILABLE)
+"""With these `/healthz` fails. The others are alarms, which no restart would help: `/readyz` fails, and both name them."""
 
 
 class Level(StrEnum):
