@@ -15,7 +15,7 @@ import typer.main
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from extractor import rulepacks
+from extractor import rulepacks, telemetry
 from extractor.cli.app import app
 from extractor.config import config_schema
 from extractor.config.quantity import Duration, Size
@@ -200,7 +200,50 @@ def _helps(command: Any, words: str) -> Iterator[str]:
         yield from _helps(inner, f"{words} {name}")
 
 
+def render_metrics() -> str:
+    """Every metric."""
+    rows = [
+        f"| `{metric.name}` | {metric.kind} | {_names(metric.labels)} | {metric.meaning} |"
+        for metric in telemetry.METRICS
+    ]
+    return "\n".join(["| metric | kind | labels | meaning |\n|---|---|---|---|", *rows, ""])
+
+
+def render_log_events() -> str:
+    """Every kind of line in our own log."""
+    rows = [
+        f"| `{event.name}` | {event.level} | {_names(event.fields)} | {event.meaning} |"
+        for event in telemetry.LOG_EVENTS
+    ]
+    return "\n".join(["| event | level | fields | meaning |\n|---|---|---|---|", *rows, ""])
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def render_words(words: Iterable[telemetry.Explained]) -> str:
+    """Stable words and their meaning."""
+    return "\n".join(
+        ["| word | meaning |\n|---|---|", *(f"| `{word}` | {word.meaning} |" for word in words), ""]
+    )
+
+
+def render_troubles() -> str:
+    """Why health fails."""
+    rows = [
+        f"| `{trouble}` | {'503' if trouble in telemetry.BROKEN else '200'} | 503 | {trouble.meaning} |"
+        for trouble in telemetry.Trouble
+    ]
+    return "\n".join(["| trouble | `/healthz` | `/readyz` | meaning |\n|---|---|---|---|", *rows, ""])
+
+
 PARTS: Mapping[str, Callable[[], str]] = {
+    "metrics": render_metrics,
+    "log_events": render_log_events,
+    "reasons": lambda: render_words(telemetry.Reason),
+    "incidents": lambda: render_words(telemetry.IncidentKind),
+    "troubles": render_troubles,
     "commands": render_commands,
     "keys": render_keys,
     "problems": render_problems,
