@@ -1,8 +1,12 @@
 """A recorder in the store's place, for tests of following: keeps lines and rows, crashes on demand."""
 
 import itertools
+import os
+import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +18,7 @@ from extractor.telemetry import IncidentKind
 
 SMALL = Limits(max_line_bytes=4096, chunk_bytes=8192, turn_bytes=16384)
 """Bounds at which a few kilobytes already mean several reads."""
+_NOBODY = 65534
 
 
 @dataclass(slots=True)
@@ -174,3 +179,21 @@ def open_paths() -> Iterator[str]:
             yield str(handle.readlink())
         except OSError:
             continue
+
+
+@contextmanager
+def unprivileged() -> Iterator[Path]:
+    """A folder of an ordinary user, as whom the body runs: permissions do not stop root."""
+    folder = Path(tempfile.mkdtemp(prefix="following-"))
+    root = os.geteuid() == 0
+    try:
+        if root:
+            os.chown(folder, _NOBODY, _NOBODY)
+            os.setegid(_NOBODY)
+            os.seteuid(_NOBODY)
+        yield folder
+    finally:
+        if root:
+            os.seteuid(0)
+            os.setegid(0)
+        shutil.rmtree(folder)

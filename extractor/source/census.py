@@ -59,6 +59,7 @@ class Census:
         self._leaving: dict[str, Followed] = {}
         self._waiting: dict[Key, tuple[int, float]] = {}
         self._fresh: list[Followed] = []
+        self._vanished: list[Followed] = []
         self._unopened: dict[str, int] = {}
         self._unreadable: set[str] = set()
         self._most = 0
@@ -290,11 +291,10 @@ class Census:
     def _vanish(self, file: Followed, kind: IncidentKind) -> None:
         """Nothing leads to these bytes any more. They may still be found elsewhere."""
         self.handles.close(file)
-        was_live = not file.renamed
         self._lay_away(file)
-        if file.unread or was_live or kind is IncidentKind.TRUNCATED:
-            file.unresolved, file.unresolved_at = kind, self._clock.monotonic()
-            self._unresolved[file.file_id] = file
+        file.unresolved, file.unresolved_at = kind, self._clock.monotonic()
+        self._unresolved[file.file_id] = file
+        self._vanished.append(file)
 
     def _lay_away(self, file: Followed) -> None:
         file.state = State.GONE
@@ -310,10 +310,12 @@ class Census:
         """Say what was lost with the files that were not found again in time."""
         now = self._clock.monotonic()
         for file in list(self._unresolved.values()):
-            if settle or now - file.unresolved_at >= self._limits.settle_s:
+            due = settle or now - file.unresolved_at >= self._limits.settle_s
+            if due and not self._found_beside(file):
                 del self._unresolved[file.file_id]
-                assert file.unresolved is not None
-                self._lose(file, file.unresolved, 0 if self._has_twin(file) else file.unread)
+                self.changed[file.file_id] = file
+                if not file.quiet and file.unresolved is not None:
+                    self._lose(file, file.unresolved, 0 if self._has_twin(file) else file.unread)
                 file.unresolved = None
 
     def _has_twin(self, gone: Followed) -> bool:
@@ -324,14 +326,19 @@ class Census:
         for other in list(self._landmarks[landmark].values()):
             if other.state is State.GONE or other.size < gone.size:
                 continue
-            try:
-                if self.handles.open(other):
-                    compared = gone.identity.compare(other.read_at, other.size, gone.offset)
-                    if compared.verdict is Verdict.SAME and compared.proven:
-                        return True
-            except OSError:
-                continue
+            if self._has_all_of(other, gone):
+                return True
         return False
+
+    def _has_all_of(self, file: Followed, known: Followed) -> bool:
+        """Whether a file has all the bytes that were read of another."""
+        try:
+            if not self.handles.open(file):
+                return False
+            compared = known.identity.compare(file.read_at, file.size, known.offset)
+        except OSError:
+            return False
+        return compared.verdict is Verdict.SAME and compared.proven
 
     def _lose(self, file: Followed, kind: IncidentKind, size: int) -> None:
         file.lost_bytes += size
@@ -345,8 +352,11 @@ class Census:
     def _admit(self, *, settle: bool) -> None:
         """Take in the files that are not known: as the continuation of a vanished one, or as new ones."""
         fresh, self._fresh = self._fresh, []
-        # Live names first: whether a rotated one is their copy can be seen only then.
-        fresh.sort(key=lambda file: age_key(os.path.basename(file.path)), reverse=True)
+        # What is only held open first, for a path may lead to its restored copy; live names before rotated ones,
+        # which may be their copies.
+        fresh.sort(
+            key=lambda file: (file.state is State.ADRIFT, age_key(os.path.basename(file.path))), reverse=True
+        )
         waiting: dict[Key, tuple[int, float]] = {}
         for file in fresh:
             if not self._reopened(file):
@@ -460,8 +470,7 @@ class Census:
             least = gone.size if gone.state is State.ADRIFT else gone.offset
             if gone.state is State.PRESENT or file.size < least or (best and gone.offset < best.offset):
                 continue
-            compared = gone.identity.compare(file.read_at, file.size, gone.offset)
-            if compared.verdict is Verdict.SAME and compared.proven:
+            if self._has_all_of(file, gone):
                 best = gone
         return best
 
@@ -471,21 +480,26 @@ class Census:
         While its original lives nothing can be lost with it; as soon as that is emptied, the copy continues it.
         """
         name = os.path.basename(file.path)
-        if not any(
-            present.state is not State.GONE
-            and is_sibling(name, os.path.basename(present.path))
-            and self._starts_like(present, file)
-            for present in self._alike(file)
-        ):
+        originals = [
+            known
+            for known in self._alike(file)
+            if known.state is not State.GONE
+            and is_sibling(name, os.path.basename(known.path))
+            and self._starts_like(known, file)
+        ]
+        if not originals:
             return None
         now = self._clock.monotonic()
         size, since = self._waiting.get(file.key, (-1, now))
-        if size != file.size:
+        if size != file.size or not all(known.checked for known in originals):
             since = now
         return (file.size, since) if now - since < self._limits.settle_s else None
 
     def _starts_like(self, present: Followed, file: Followed) -> bool:
         """Whether a file's bytes are the first ones of another, as far as a few windows up to its end can tell."""
+        if present.handle is None and not present.checked:
+            # It cannot be read for now: whether it is still what it was will be seen when it can.
+            return self._has_all_of(file, present)
         if file.size > present.size or not file.size:
             return False
         try:
@@ -504,7 +518,9 @@ class Census:
         """The vanished file goes on here: it was moved, copied and emptied, or restored."""
         self.handles.hand_over(file, gone)
         short = 0 if is_compressed(file.path) else max(0, gone.size - max(file.size, gone.offset))
-        if gone.unresolved is IncidentKind.TRUNCATED or short:
+        # Into a copy, more may have been written before the original went.
+        copied = gone.unresolved is not None and not gone.quiet and file.key != gone.key
+        if copied or short:
             self._lose(gone, gone.unresolved or IncidentKind.LOST, short)
         self._unresolved.pop(gone.file_id, None)
         self._gone.pop(gone.file_id, None)
@@ -529,15 +545,22 @@ class Census:
     # -- siblings -----------------------------------------------------------------------------------------------
 
     def _search_siblings(self) -> None:
-        """Look for vanished files beside where they were: under names that no source wants, compressed ones too."""
-        for gone in list(self._unresolved.values()):
-            for path, status in self._siblings(gone):
-                if not self._continues(gone, path, status):
-                    continue
-                file = self._opened(Found(path, status, gone.source, gone.rank))
-                if file is not None:
-                    self._continue(gone, file)
-                    break
+        """Look for the files that have just vanished; `_resolve` does it once more when they have had time to settle."""
+        vanished, self._vanished = self._vanished, []
+        for gone in vanished:
+            if gone.unresolved is not None:
+                self._found_beside(gone)
+
+    def _found_beside(self, gone: Followed) -> bool:
+        """Find a vanished file beside where it was: under a name that no source wants, or compressed."""
+        for path, status in self._siblings(gone):
+            if (gone.quiet and is_compressed(path)) or not self._continues(gone, path, status):
+                continue
+            file = self._opened(Found(path, status, gone.source, gone.rank))
+            if file is not None:
+                self._continue(gone, file)
+                return True
+        return False
 
     def _siblings(self, file: Followed) -> Iterator[tuple[str, os.stat_result]]:
         """Files beside a vanished one that have its inode, or a name like a rotated copy's, and are not known.
@@ -546,7 +569,8 @@ class Census:
         """
         live = os.path.basename(file.lineage)
         found: list[tuple[bool, str, os.stat_result]] = []
-        for folder in {os.path.dirname(file.path), os.path.dirname(os.path.realpath(file.path))}:
+        near_paths = (file.lineage, file.path, os.path.realpath(file.path))
+        for folder in dict.fromkeys(os.path.dirname(path) for path in near_paths):
             try:
                 with os.scandir(folder) as entries:
                     near = [e for e in entries if e.inode() == file.key[1] or is_sibling(e.name, live)]

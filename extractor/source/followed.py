@@ -108,6 +108,11 @@ class Followed:
         return os.path.basename(self.path) != os.path.basename(self.lineage)
 
     @property
+    def quiet(self) -> bool:
+        """Whether it can go without a word: it was rotated away, read to its end, and not emptied in place."""
+        return self.renamed and not self.unread and self.unresolved is not IncidentKind.TRUNCATED
+
+    @property
     def drained(self) -> bool:
         """Whether all that was seen of it is recorded."""
         return self.recorded >= self.size

@@ -113,7 +113,8 @@ class Identity:
             elif b"\0" in window:
                 unclear = True
             else:
-                return Compared(Verdict.CUT if resume else Verdict.REWRITTEN, resume, proven, place - 1)
+                cut = resume or (proven and not offset)
+                return Compared(Verdict.CUT if cut else Verdict.REWRITTEN, resume, proven, place - 1)
         if size < offset:
             return Compared(Verdict.CUT if proven else Verdict.REWRITTEN, resume, proven, size)
         if size < seen:

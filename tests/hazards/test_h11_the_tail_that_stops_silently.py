@@ -1,23 +1,28 @@
 """H11: a file cannot be reached for a while."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from extractor.telemetry import IncidentKind
-from tests.following import Recorder, append, numbered
-
-needs_permissions = pytest.mark.skipif(os.geteuid() == 0, reason="permissions do not stop root")
+from tests.following import Recorder, append, numbered, unprivileged
 
 
-@needs_permissions
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """Where we are an ordinary user."""
+    with unprivileged() as folder:
+        yield folder
+
+
 @pytest.mark.parametrize("restart", [False, True])
-def test_h11_mode_000(tmp_path: Path, *, restart: bool) -> None:
+def test_h11_mode_000(home: Path, *, restart: bool) -> None:
     """It is counted as unreadable, once, and picked up by the first look after."""
-    log = tmp_path / "app.log"
+    log = home / "app.log"
     append(log, numbered("line", 3))
-    with Recorder(tmp_path) as recorder:
+    with Recorder(home) as recorder:
         recorder.step()
         log.chmod(0)
         if restart:
@@ -30,15 +35,14 @@ def test_h11_mode_000(tmp_path: Path, *, restart: bool) -> None:
         assert recorder.step() == numbered("line", 3, 3)
 
 
-@needs_permissions
-def test_h11_unreadable_from_the_start(tmp_path: Path) -> None:
+def test_h11_unreadable_from_the_start(home: Path) -> None:
     """A file that was never readable is read whole once it is; one that goes before is reported with its size."""
-    first, second = tmp_path / "first.log", tmp_path / "second.log"
+    first, second = home / "first.log", home / "second.log"
     append(first, numbered("first", 3))
     append(second, numbered("second", 3))
     first.chmod(0)
     second.chmod(0)
-    with Recorder(tmp_path) as recorder:
+    with Recorder(home) as recorder:
         recorder.step()
         assert recorder.kinds() == [IncidentKind.UNREADABLE] * 2
         first.chmod(0o600)
@@ -48,13 +52,12 @@ def test_h11_unreadable_from_the_start(tmp_path: Path) -> None:
         assert [(i.kind, i.size) for i in recorder.incidents[2:]] == [(IncidentKind.UNOPENED, size)]
 
 
-@needs_permissions
-def test_h11_folder_without_permission(tmp_path: Path) -> None:
+def test_h11_folder_without_permission(home: Path) -> None:
     """A folder that cannot be entered for a while takes nothing from what is known of its files."""
-    folder = tmp_path / "logs"
+    folder = home / "logs"
     folder.mkdir()
     append(folder / "app.log", numbered("line", 3))
-    with Recorder(tmp_path, ("logs/*.log",)) as recorder:
+    with Recorder(home, ("logs/*.log",)) as recorder:
         recorder.step()
         recorder.crash()
         folder.chmod(0)
