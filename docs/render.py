@@ -7,7 +7,7 @@ are rendered whole. A new part is one entry of `PARTS` or `FILES`.
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
