@@ -1,6 +1,6 @@
 """What the parts of a rule, and the rules of a pack, must know of each other."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from extractor.problems import did_you_mean
 from extractor.ruleset.codes import Code
@@ -11,7 +11,7 @@ from extractor.ruleset.rule import Rule
 from extractor.ruleset.value import Recall
 
 
-def check_rule(shape: RuleShape, rule: Rule, events: Iterable[str], at: Location, findings: Findings) -> None:
+def check_rule(shape: RuleShape, rule: Rule, events: Collection[str], at: Location, findings: Findings) -> None:
     """Whether a rule's own parts go together."""
     if not rule.when:
         message = f'rule "{shape.id}" has no condition on the line itself'

@@ -18,7 +18,7 @@ Storage GB|starter|2024 Q1|Pro 500|API v2.10.3|2024-01-31|31/12/2024|2024.12.31|
 1000-5000 seats|Pro 100/200/300|24/7 support|365 days|12 months at 20% off|99.99% uptime|2 x 8 vCPU / 32 GB|10k-50k
 0eb22b12-d903-4cfa-b55f-77e5847bf330|customer_0eb22b12-d903-4cfa-b55f-77e5847bf330|507f1f77bcf86cd799439011
 12345678-1234-1234-1234-123456789012|plan_1700000000|order-20240131|invoice-2024-000123|bucket_2024_10_500
-price_1MoBy5LkdIwHu7|BF24BLACKFRIDAY|FR24SUMMERPROMO|SUMMER-2024|WELCOME10|EnterpriseCustomersAnnualPlanGold
+price_1MoBy5LkdIwHu7|BF24BLACKFRIDAY|BE24BLACKFRIDAYS|FR24SUMMERPROMO|SUMMER-2024|WELCOME10|EnterpriseCustomersAnnualPlanGold
 tokens_per_million_input|token-based-authentication|keyboard_shortcuts_plan|skateboarding_monthly|sk_for_small_companies
 Basic subscription|Basic Subscription2024|Bearer certificates|Try 30 days|C++ 2024|PHP 8 workers|ISO 27001|RFC 2822
 Look at the dot plot|Data at rest|%s %d|A => B|{weird: "name"}|gid://lago-api/Plan/1|Tokens "in"|Emoji 🚀 credits
