@@ -188,8 +188,8 @@ def _reset(connection: socket.socket) -> None:
 
 def _read_request(stream: Any) -> Request | None:
     first = stream.readline(MAX_HEAD_BYTES).decode("latin-1").split()
-    if len(first) != 3:
-        return None
+    if len(first) != 3 or not first[2].startswith("HTTP/"):
+        return None  # the beginning of a TLS handshake, by chance in three words, is no request
     headers: dict[str, str] = {}
     while (line := stream.readline(MAX_HEAD_BYTES).decode("latin-1").strip()) != "":
         name, _, value = line.partition(":")
