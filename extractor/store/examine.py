@@ -3,15 +3,15 @@
 import sqlite3
 from pathlib import Path
 
-from extractor.store.batch import EVENT_COLUMNS, build_stored
 from extractor.store.checkpoints import UnknownFiles, read_checkpoints
 from extractor.store.database import named
 from extractor.store.errors import StoreBroken, StoreTooNew
 from extractor.store.migrate import expected_schema, newest, schema, version
 from extractor.store.seal import ROW_ERRORS
 
-# Every page of a smaller file is looked at, every start: a second or less. A larger one gets this look when the
-# last process met damage (`StateFolder.mark_suspect`); schema, counts and checkpoints are always looked at.
+# Every page of a smaller file is looked at, every start: about a second. In a larger one damage is met in use, which
+# ends the process and makes the next start rebuild the file (`StateFolder.mark_suspect`). So it is with the seals of
+# waiting events, which are looked at when they are leased. Schema, counts and checkpoints are looked at always.
 CLOSE_LOOK_BYTES = 256 << 20
 
 # https://www.sqlite.org/fileformat2.html#the_database_header, checked 2026-11: magic, WAL versions, payload
@@ -45,7 +45,7 @@ def check_header(path: Path) -> None:
 
 
 def examine(connection: sqlite3.Connection, *, closely: bool) -> None:
-    """Look at an opened file, in a transaction of the caller's.
+    """Look at an opened file, in a transaction of the caller's; closely: at each of its pages.
 
     Raises:
         Damaged: What it holds is not what was written.
@@ -84,12 +84,6 @@ def _check(connection: sqlite3.Connection, *, closely: bool) -> None:
         return  # the rest is checked after the migration, in the shape that this version knows
     _check_counts(connection)
     read_checkpoints(connection)
-    if closely:
-        for row in connection.execute(
-            f"SELECT outbox.sequence, {EVENT_COLUMNS} FROM outbox NOT INDEXED LEFT JOIN event"  # noqa: S608 - a constant
-            " ON event.sequence = outbox.sequence AND event.message_id = outbox.message_id"
-        ):
-            build_stored(row[0], row[1:])
 
 
 _COUNTS = (

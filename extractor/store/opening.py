@@ -94,7 +94,8 @@ def _examine_file(folder: StateFolder, opening: Opening) -> None:
     if not folder.database.exists():
         raise Damaged("it was gone, its log was not")
     check_header(folder.database)
-    closely = folder.is_suspect() or folder.database.stat().st_size <= CLOSE_LOOK_BYTES
+    suspect = folder.is_suspect()
+    closely = not suspect and folder.database.stat().st_size <= CLOSE_LOOK_BYTES
     database = Database(folder.database, factory=opening.factory)
     try:
         with database.reading() as connection:
@@ -107,7 +108,7 @@ def _examine_file(folder: StateFolder, opening: Opening) -> None:
     finally:
         with suppress(sqlite3.Error):
             database.close()
-    if folder.is_suspect():
+    if suspect:
         # It looks sound, and yet it was met as damaged: written anew, it is sound.
         raise Damaged("damage was met while it was in use")
 
