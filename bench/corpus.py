@@ -283,7 +283,11 @@ def long_lines(lines: Iterable[bytes], judge: Judge) -> tuple[list[Template], li
             others.append(Template(app_json(record)))
         elif b'"params":{"customer":{' in line and b'"status":200' in line and len(matching) < 3:
             record = orjson.loads(line)
-            note = {"key": "note", "value": "a value of no interest <to> anybody", "display_in_invoice": False}
+            note = {
+                "key": "note",
+                "value": "a value of no interest <to> anybody",
+                "display_in_invoice": False,
+            }
             record["params"]["customer"]["metadata"] = [note] * 500
             made = app_json(record)
             if judge.ids(made):
@@ -293,9 +297,7 @@ def long_lines(lines: Iterable[bytes], judge: Judge) -> tuple[list[Template], li
 
 def app_json(record: object) -> bytes:
     """JSON as the app writes it."""
-    return (
-        orjson.dumps(record).replace(b"<", rb"\u003c").replace(b">", rb"\u003e").replace(b"&", rb"\u0026")
-    )
+    return orjson.dumps(record).replace(b"<", rb"\u003c").replace(b">", rb"\u003e").replace(b"&", rb"\u0026")
 
 
 def wrapper(wrap: Wrap) -> Callable[[bytes, float], bytes]:
@@ -316,7 +318,13 @@ def wrapper(wrap: Wrap) -> Callable[[bytes, float], bytes]:
     def cri(line: bytes, time: float) -> bytes:
         head = f"{_nanoseconds(time)} stdout ".encode()
         pieces = [line[at : at + PIECE_BYTES] for at in range(0, len(line), PIECE_BYTES)]
-        return b"".join(head + b"P " + piece + b"\n" for piece in pieces[:-1]) + head + b"F " + pieces[-1] + b"\n"
+        return (
+            b"".join(head + b"P " + piece + b"\n" for piece in pieces[:-1])
+            + head
+            + b"F "
+            + pieces[-1]
+            + b"\n"
+        )
 
     return {Wrap.BARE: bare, Wrap.DOCKER: docker, Wrap.CRI: cri}[wrap]
 
@@ -340,12 +348,12 @@ class Facts:
         if not self.sample.matching:
             raise SystemExit(f"none of the captured lines below {sample_folder} matches a rule")
         self.long_matching, self.long_others = long_lines(lines, self.judge)
-        self._rng = random.Random(seed)
+        self.rng = random.Random(seed)
         self._numbers = count()
 
     def __iter__(self) -> Iterator[tuple[bytes, list[bytes]]]:
         """Lines and their message ids."""
-        sample, rng = self.sample, self._rng
+        sample, rng = self.sample, self.rng
         for number in self._numbers:
             long = self.long_matching and number % LONG_EVERY == LONG_EVERY // 2
             template = rng.choice(self.long_matching if long else sample.matching)
@@ -401,7 +409,9 @@ def make_corpus(kind: Kind, folder: Path = FOLDER, sample_folder: Path = SAMPLE)
         about.unlink(missing_ok=True)
         counts = _write(kind, Facts(kind.seed, sample_folder), log, ids)
         if len(_split(ids.read_bytes())) * ID_BYTES != ids.stat().st_size:
-            raise SystemExit(f"{log}: two of its facts have the same id; Template misses what tells them apart")
+            raise SystemExit(
+                f"{log}: two of its facts have the same id; Template misses what tells them apart"
+            )
         about.write_text(json.dumps({"origin": origin, "counts": counts}), encoding="utf-8")
     return Corpus(path=log, size=log.stat().st_size, ids_path=ids, **counts)
 
@@ -476,7 +486,9 @@ def main() -> None:
         for line, _ids in islice(Facts(chosen.seed, chosen.sample), chosen.head):
             sys.stdout.buffer.write(line + b"\n")
         return
-    kind = Kind(size=int(chosen.size * 1e9), matching=chosen.matching / 100, wrap=chosen.wrap, seed=chosen.seed)
+    kind = Kind(
+        size=int(chosen.size * 1e9), matching=chosen.matching / 100, wrap=chosen.wrap, seed=chosen.seed
+    )
     corpus = make_corpus(kind, chosen.folder, chosen.sample)
     print(corpus)
     print(f"{len(corpus.ids())} facts, {corpus.candidates / corpus.lines:.3%} of the lines are candidates")

@@ -33,7 +33,9 @@ def idle(files: int, seconds: float, folder: Path, facts: Facts) -> list[str]:
     for number in range(files):
         path = logs / f"{number % 100:02}" / f"app-{number}.log"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"".join(t.render(_RNG, b"%04x" % number) + b"\n" for t in quiet[number % 500 :][:3]))
+        path.write_bytes(
+            b"".join(t.render(_RNG, b"%04x" % number) + b"\n" for t in quiet[number % 500 :][:3])
+        )
     lines = list(islice(facts, SEEN + 1))
     took: list[float] = []
     # The clock of a file's arrival would hide in its folder's notification: the active one is there before.
@@ -89,7 +91,8 @@ class State:
 def churn(rounds: int, per_second: float, folder: Path, facts: Facts) -> tuple[list[str], bool]:
     """Create, rotate and delete a file so many times; a row of the table, and whether all stayed flat.
 
-    A line of each tenth round is written before its file is rotated; whether all were delivered is said, but rounds
+    The state remembers files that are gone, a thousand at least: fewer rounds than some 20,000 cannot show that it is
+    bounded. A line of each tenth round is written before its file is rotated; whether all were delivered is said, but rounds
     that are over before anybody could look may rightly be missed.
     """
     logs = folder / "logs"
@@ -101,7 +104,13 @@ def churn(rounds: int, per_second: float, folder: Path, facts: Facts) -> tuple[l
     with RunningSink(folder / "answers") as sink:
         ours = Ours(folder / "ours", logs / "app.log*", sink.url)
         with Daemon(ours) as daemon:
-            begun, each = time.monotonic(), iter(facts)
+            each = iter(facts)
+            line, ids = next(each)
+            log.write_bytes(line + b"\n")
+            sent += len(ids)
+            if not sink.wait_for(sent, PATIENCE_S):
+                raise SystemExit(f"the first line was not seen in {PATIENCE_S:g} s")
+            begun = time.monotonic()
             for number in range(rounds):
                 line, ids = next(each) if number % 10 == 0 else (b"Started", [])
                 log.write_bytes(line + b"\n")
@@ -111,14 +120,16 @@ def churn(rounds: int, per_second: float, folder: Path, facts: Facts) -> tuple[l
                 if number % 3 == 0:
                     rotated.unlink()
                 if number % max(rounds // 40, 1) == 0:
-                    states.append(State(daemon.memory(), daemon.handles(), _rows(ours.state)))
+                    states.append(state_of(daemon, ours.state))
             time.sleep(2)
-            states.append(State(daemon.memory(), daemon.handles(), _rows(ours.state)))
+            states.append(state_of(daemon, ours.state))
             cpu_share = daemon.cpu_s() / (time.monotonic() - begun)
         came = sum(len(answered.ids) for answered in sink.stop())
     half, last = states[len(states) // 2], states[-1]
     flat = (
-        last.memory <= half.memory * 1.05 + (2 << 20) and last.handles <= half.handles + 8 and last.rows <= half.rows + 50
+        last.memory <= half.memory * 1.05 + (2 << 20)
+        and last.handles <= half.handles + 8
+        and last.rows <= half.rows + 50
     )
     row = [
         f"{rounds:,}",
@@ -128,6 +139,11 @@ def churn(rounds: int, per_second: float, folder: Path, facts: Facts) -> tuple[l
         f"{cpu_share:.1%}",
     ]
     return row, flat
+
+
+def state_of(daemon: Daemon, state: Path) -> State:
+    """How things are now."""
+    return State(daemon.memory(), daemon.handles(), _rows(state))
 
 
 def _rows(state: Path) -> int:
@@ -146,7 +162,9 @@ def _rows(state: Path) -> int:
 def main() -> None:
     """Measure; exit 1 where something grew."""
     parser = argparse.ArgumentParser(prog="python -m bench.idle", description=__doc__)
-    parser.add_argument("--files", default="1000,10000", help="numbers of idle files, comma-separated; 0 for none")
+    parser.add_argument(
+        "--files", default="1000,10000", help="numbers of idle files, comma-separated; 0 for none"
+    )
     parser.add_argument("--seconds", type=float, default=60.0, help="of doing nothing")
     parser.add_argument("--rounds", type=int, default=100_000, help="of create, rotate, delete; 0 for none")
     parser.add_argument("--per-second", type=float, default=250.0, help="rounds a second")
@@ -158,13 +176,31 @@ def main() -> None:
     parts = []
     flat = True
     folder = chosen.folder / "idle"
-    rows = [idle(int(files), chosen.seconds, folder, facts) for files in chosen.files.split(",") if int(files)]
+    rows = [
+        idle(int(files), chosen.seconds, folder, facts) for files in chosen.files.split(",") if int(files)
+    ]
     if rows:
-        head = ["idle files", "of a core", "... with a line now and then", "line to answer, median", "longest", "memory", "handles"]
+        head = [
+            "idle files",
+            "of a core",
+            "... with a line now and then",
+            "line to answer, median",
+            "longest",
+            "memory",
+            "handles",
+        ]
         parts.append(table(head, rows))
     if chosen.rounds:
         row, flat = churn(chosen.rounds, chosen.per_second, folder, facts)
-        head = ["rounds", "memory, handles, rows: first", "half-way", "last", "flat", "events delivered", "of a core"]
+        head = [
+            "rounds",
+            "memory, handles, rows: first",
+            "half-way",
+            "last",
+            "flat",
+            "events delivered",
+            "of a core",
+        ]
         parts.append(table(head, [row]))
     conclude("idle", "\n\n".join(parts), folder=chosen.folder, write=chosen.write)
     raise SystemExit(0 if flat else 1)

@@ -43,7 +43,9 @@ def follow(rate: float, events: int, folder: Path, facts: Facts) -> Figures:
             # The first one is not counted: it shows that the daemon is up, and opens its connection.
             out.write(lines[0][0])
             if not sink.wait_for(len(lines[0][1]), PATIENCE_S):
-                raise SystemExit(f"the first line was not delivered in {PATIENCE_S:g} s; see {folder}/ours/stderr.log")
+                raise SystemExit(
+                    f"the first line was not delivered in {PATIENCE_S:g} s; see {folder}/ours/stderr.log"
+                )
             begun, cpu_s = time.monotonic(), daemon.cpu_s()
             for number, (line, ids) in enumerate(lines[1:]):
                 now = time.monotonic()

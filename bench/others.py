@@ -52,7 +52,11 @@ class Shipper:
         if grew:
             took = grew[-1] - cost.begun
             cost = Cost(
-                wall_s=min(took, cost.wall_s), cpu_s=cost.cpu_s, memory=cost.memory, begun=cost.begun, status=0
+                wall_s=min(took, cost.wall_s),
+                cpu_s=cost.cpu_s,
+                memory=cost.memory,
+                begun=cost.begun,
+                status=0,
             )
         found = out.read_bytes().count(b"\n") if out.exists() else 0
         return cost, found

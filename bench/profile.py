@@ -182,7 +182,9 @@ def main() -> None:
         [name, f"{seconds / len(lines) * 1e6:.1f}", f"{seconds / total:.0%}"]
         for name, seconds in stages.seconds.items()
     ]
-    rows.append(["all", f"{total / len(lines) * 1e6:.1f}", f"{len(lines) / total:,.0f} lines/s, {events:,} events"])
+    rows.append(
+        ["all", f"{total / len(lines) * 1e6:.1f}", f"{len(lines) / total:,.0f} lines/s, {events:,} events"]
+    )
     text = table(["stage", "µs a matching line, CPU", "share"], rows)
     if chosen.functions:
         lines = lines[:20_000]

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from bench.corpus import ROOT, config_text
 
@@ -39,7 +40,11 @@ class Cost:
 
 
 def measure(
-    command: Sequence[str], *, out: Path | None = None, log: Path | None = None, stop: threading.Event | None = None
+    command: Sequence[str],
+    *,
+    out: Path | None = None,
+    log: Path | None = None,
+    stop: threading.Event | None = None,
 ) -> Cost:
     """Run a command to its end.
 
@@ -59,7 +64,7 @@ def measure(
         watch = _TreeWatch(process.pid)
         stack.enter_context(watch)
         if stop is not None:
-            threading.Thread(target=lambda: (stop.wait(), process.terminate()), daemon=True).start()
+            threading.Thread(target=_end, args=(process, stop), daemon=True).start()
         _, status, usage = os.wait4(process.pid, 0)
         wall_s = time.monotonic() - begun
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -74,6 +79,11 @@ def measure(
     )
 
 
+def _end(process: subprocess.Popen[bytes], stop: threading.Event) -> None:
+    stop.wait()
+    process.terminate()
+
+
 class _TreeWatch:
     """Adds up the memory of a process and its children where there are any; looks twice a second."""
 
@@ -83,7 +93,7 @@ class _TreeWatch:
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
-    def __enter__(self) -> "_TreeWatch":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -153,7 +163,7 @@ class Daemon:
             env={**os.environ, "PYTHONPATH": str(ROOT)},
         )
 
-    def __enter__(self) -> "Daemon":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -190,7 +200,7 @@ class Daemon:
 
     def handles(self) -> int:
         """Open file descriptors."""
-        return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in tree(self._process.pid))
+        return sum(sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir()) for pid in tree(self._process.pid))
 
 
 def describe_machine(folder: Path) -> str:

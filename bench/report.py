@@ -15,7 +15,11 @@ PAGE = ROOT / "docs" / "performance.md"
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A markdown table; all columns but the first to the right."""
-    lines = [" | ".join(head), " | ".join(["---", *(["---:"] * (len(head) - 1))]), *(" | ".join(row) for row in rows)]
+    lines = [
+        " | ".join(head),
+        " | ".join(["---", *(["---:"] * (len(head) - 1))]),
+        *(" | ".join(row) for row in rows),
+    ]
     return "\n".join(f"| {line} |" for line in lines)
 
 
@@ -45,7 +49,9 @@ def conclude(name: str, text: str, *, folder: Path, write: bool) -> None:
     ).stdout.strip()
     arguments = [a for a in sys.argv[1:] if a != "--write"]
     command = " ".join(["python", "-m", f"bench.{name}", *arguments])
-    made = f"`{command}`, {datetime.now(UTC):%Y-%m-%d}, commit {commit or 'unknown'}, {describe_machine(folder)}"
+    made = (
+        f"`{command}`, {datetime.now(UTC):%Y-%m-%d}, commit {commit or 'unknown'}, {describe_machine(folder)}"
+    )
     body = f"{text}\n\n{made}"
     print(body)
     if write:

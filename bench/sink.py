@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from bench.corpus import ID_BYTES, ROOT
 
@@ -152,7 +153,7 @@ class RunningSink:
         assert self._process.stdout is not None
         self.url = f"http://127.0.0.1:{int(self._process.stdout.readline())}"
 
-    def __enter__(self) -> "RunningSink":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

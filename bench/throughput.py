@@ -83,7 +83,12 @@ def record(measured: Measured, folder: Path) -> None:
         SystemExit: Something was not recorded.
     """
     with RunningSink(folder / "answers", REFUSED) as sink:
-        ours = Ours(folder / "ours", measured.corpus.path, sink.url, "outbox: {max_events: 100000000, max_bytes: 1TiB}\n")
+        ours = Ours(
+            folder / "ours",
+            measured.corpus.path,
+            sink.url,
+            "outbox: {max_events: 100000000, max_bytes: 1TiB}\n",
+        )
         cost = ours.run_once()
     (path,) = (found for found in ours.state.iterdir() if found.suffix in (".db", ".sqlite", ".sqlite3"))
     with sqlite3.connect(path) as connection:
@@ -159,13 +164,25 @@ def render(all_measured: Sequence[Measured]) -> str:
                 ratio(GREP),
                 speed(NAMES),
                 speed(WC),
-                *(speed(shipper.name) for shipper in SHIPPERS if any(shipper.name in m.costs for m in all_measured)),
+                *(
+                    speed(shipper.name)
+                    for shipper in SHIPPERS
+                    if any(shipper.name in m.costs for m in all_measured)
+                ),
                 f"{measured.cpu_s(OURS):.2f}" if OURS in costs else "",
                 megabytes(measured.memory(OURS)) if OURS in costs else "",
             ]
         )
     shippers = [shipper.name for shipper in SHIPPERS if any(shipper.name in m.costs for m in all_measured)]
-    head = ["MB/s", "candidates", "ours", "grep, our literals", "ours : grep (by CPU s)", "grep, event names", "wc -l"]
+    head = [
+        "MB/s",
+        "candidates",
+        "ours",
+        "grep, our literals",
+        "ours : grep (by CPU s)",
+        "grep, event names",
+        "wc -l",
+    ]
     parts = [table([*head, *shippers, "ours, CPU s", "ours, memory"], rows), _events(all_measured)]
     return "\n\n".join(part for part in parts if part)
 
@@ -208,8 +225,12 @@ def main() -> None:
     parser.add_argument("--size", type=float, help="GB of each corpus; default 4, 1 and 0.25 by share")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--matching", default="0.1,5,100", help="percent of lines, comma-separated")
-    parser.add_argument("--wrap", default="bare,docker,cri", help="comma-separated; but for bare, at 0.1 %% only")
-    parser.add_argument("--only", default=",".join(every), help=f"programs, comma-separated: {', '.join(every)}")
+    parser.add_argument(
+        "--wrap", default="bare,docker,cri", help="comma-separated; but for bare, at 0.1 %% only"
+    )
+    parser.add_argument(
+        "--only", default=",".join(every), help=f"programs, comma-separated: {', '.join(every)}"
+    )
     parser.add_argument("--folder", type=Path, default=FOLDER, help="for corpora and state; on a real disk")
     parser.add_argument("--sample", type=Path, default=SAMPLE, help="folder with lago-*/*.log")
     parser.add_argument("--write", action="store_true", help="put the tables into docs/performance.md")
