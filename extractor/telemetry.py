@@ -285,7 +285,9 @@ DIED = LogEvent(
     "A mistake in this program; the process ends and is safe to start again",
     ("error", "at"),
 )
-RELOADED = LogEvent("reloaded", Level.INFO, "Config and rules were read again and are in force")
+RELOADED = LogEvent(
+    "reloaded", Level.INFO, "Config and rules were read again and are in force", STARTED.fields
+)
 RELOAD_REFUSED = LogEvent(
     "reload_refused",
     Level.ERROR,
