@@ -60,7 +60,7 @@ class Census:
         self._waiting: dict[Key, tuple[int, float]] = {}
         self._fresh: list[Followed] = []
         self._vanished: list[Followed] = []
-        self._unopened: dict[str, int] = {}
+        self._unopened: dict[Key, tuple[str, int]] = {}
         self._unreadable: set[str] = set()
         self._most = 0
         self.ready: dict[str, Followed] = {}
@@ -96,9 +96,8 @@ class Census:
         for file in [file for key, file in self._present.items() if key not in met]:
             self._miss(file)
         self._note_unreadable()
-        self._forget_unopened()
-        self._admit(settle=settle)
-        self._search_siblings()
+        self._forget_unopened(met)
+        self._link(settle=settle)
         self._resolve(settle=settle)
         self._end(settle=settle)
         self._forget()
@@ -317,6 +316,7 @@ class Census:
                 if not file.quiet and file.unresolved is not None:
                     self._lose(file, file.unresolved, 0 if self._has_twin(file) else file.unread)
                 file.unresolved = None
+                file.size = min(file.size, file.offset)  # counted, once
 
     def _has_twin(self, gone: Followed) -> bool:
         """Whether a file that is followed as one of its own has all bytes of a vanished one: they are not lost."""
@@ -349,33 +349,65 @@ class Census:
 
     # -- new, or found again ------------------------------------------------------------------------------------
 
-    def _admit(self, *, settle: bool) -> None:
-        """Take in the files that are not known: as the continuation of a vanished one, or as new ones."""
-        fresh, self._fresh = self._fresh, []
-        # What is only held open first, for a path may lead to its restored copy; live names before rotated ones,
-        # which may be their copies.
-        fresh.sort(
-            key=lambda file: (file.state is State.ADRIFT, age_key(os.path.basename(file.path))), reverse=True
+    def _link(self, *, settle: bool) -> None:
+        """Find the vanished files again, the surest evidence first, and take in what is left as new.
+
+        Its inode beside where it was; all its bytes at a wanted path; all its bytes in a copy beside it; at last,
+        the first of its bytes in what stands at a wanted path.
+        """
+        vanished, self._vanished = self._vanished, []
+        for gone in vanished:
+            if gone.unresolved is not None:
+                self._found_beside(gone, same_inode=True)
+        # What is only held open comes first, for a path may lead to its restored copy; live names before rotated
+        # ones, which may be their copies.
+        fresh = sorted(
+            self._fresh,
+            key=lambda file: (file.state is State.ADRIFT, age_key(os.path.basename(file.path))),
+            reverse=True,
         )
+        self._fresh = []
         waiting: dict[Key, tuple[int, float]] = {}
+        left: list[Followed] = []
         for file in fresh:
+            if file.key in self._present:
+                self.handles.close(file)  # a vanished one was found to go on there
+                continue
             if not self._reopened(file):
                 continue
-            if (gone := self._vanished_one(file)) is not None:
-                self._continue(gone, file)
+            if (gone_one := self._vanished_one(file)) is not None:
+                self._continue(gone_one, file)
             elif not settle and (since := self._copy_since(file)) is not None:
                 waiting[file.key] = since
                 self.handles.close(file)
             else:
+                left.append(file)
                 self._add(file)
         self._waiting = waiting
+        for gone in vanished:
+            if gone.unresolved is not None:
+                self._found_beside(gone)
+        for file in left:
+            self._take_over(file)
+
+    def _take_over(self, file: Followed) -> None:
+        """A new file that starts like a vanished one is an older state of it, restored: what it has was read."""
+        for gone in self._alike(file) if file.state is State.PRESENT and file.handle else ():
+            if gone.state is not State.GONE or not gone.offset:
+                continue
+            compared = gone.identity.compare(file.read_at, file.size, gone.offset, gone.size)
+            if compared.verdict is Verdict.CUT and compared.resume:
+                self.forget(file)
+                self._continue(gone, file)
+                self._cut(gone, compared)
+                return
 
     def _reopened(self, file: Followed) -> bool:
         """A file that was opened in this look may have been closed again, to make room."""
         try:
             return self.handles.open(file)
         except OSError:
-            self._unopened[file.path] = file.size
+            self._unopened[file.key] = (file.path, file.size)
             return False
 
     def _open_new(self, found: Found) -> None:
@@ -399,13 +431,14 @@ class Census:
             if not self.handles.open(file):
                 return None
         except FileNotFoundError:
-            self._unopened[found.path] = found.stat.st_size  # reported at the end of this look
+            # Reported by the next look, unless it is found under another name.
+            self._unopened[found.key] = (found.path, found.stat.st_size)
             return None
         except OSError:
-            self._unopened[found.path] = found.stat.st_size
+            self._unopened[found.key] = (found.path, found.stat.st_size)
             self._cannot_read(found.path)
             return None
-        self._unopened.pop(found.path, None)
+        self._unopened.pop(found.key, None)
         return file if self._look_into(file) else None
 
     def _look_into(self, file: Followed) -> bool:
@@ -544,16 +577,11 @@ class Census:
 
     # -- siblings -----------------------------------------------------------------------------------------------
 
-    def _search_siblings(self) -> None:
-        """Look for the files that have just vanished; `_resolve` does it once more when they have had time to settle."""
-        vanished, self._vanished = self._vanished, []
-        for gone in vanished:
-            if gone.unresolved is not None:
-                self._found_beside(gone)
-
-    def _found_beside(self, gone: Followed) -> bool:
+    def _found_beside(self, gone: Followed, *, same_inode: bool = False) -> bool:
         """Find a vanished file beside where it was: under a name that no source wants, or compressed."""
         for path, status in self._siblings(gone):
+            if same_inode and (status.st_dev, status.st_ino) != gone.key:
+                continue
             if (gone.quiet and is_compressed(path)) or not self._continues(gone, path, status):
                 continue
             file = self._opened(Found(path, status, gone.source, gone.rank))
@@ -654,13 +682,12 @@ class Census:
         for path in self.discovery.unreadable:
             self._cannot_read(path)
 
-    def _forget_unopened(self) -> None:
+    def _forget_unopened(self, met: set[Key]) -> None:
         """A file that could never be opened and is no longer there is reported with the size it was seen with."""
-        for path, size in list(self._unopened.items()):
-            if not os.path.lexists(path):
-                del self._unopened[path]
-                self._unreadable.discard(path)
-                self.incidents.append(Incident(kind=IncidentKind.UNOPENED, path=path, size=size))
+        for key in [key for key in self._unopened if key not in met]:
+            path, size = self._unopened.pop(key)
+            self._unreadable.discard(path)
+            self.incidents.append(Incident(kind=IncidentKind.UNOPENED, path=path, size=size))
 
     @staticmethod
     def _leads_to(path: str, key: Key) -> bool:
@@ -704,9 +731,14 @@ class Census:
                 break
             if file.unresolved is None:
                 too_many -= 1
-                del self._gone[file.file_id]
-                del self.files[file.file_id]
-                self._leaving.pop(file.file_id, None)
-                self._unindex(file)
-                self.changed.pop(file.file_id, None)
+                self.forget(file)
                 self.forgotten.append(file.file_id)
+
+    def forget(self, file: Followed) -> None:
+        """As if it had never been there. Its handle stays open."""
+        del self.files[file.file_id]
+        if self._present.get(file.key) is file:
+            del self._present[file.key]
+        for table in (self._gone, self._leaving, self._unresolved, self.ready, self.changed, self._grown):
+            table.pop(file.file_id, None)
+        self._unindex(file)
