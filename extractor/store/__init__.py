@@ -1,4 +1,12 @@
-"""SQLite: checkpoints, memory, outbox, ledger, dead letters; one transaction moves them together."""
+"""SQLite: checkpoints, memory, outbox, ledger, dead letters; one transaction moves them together.
+
+`Store.open` for the one process that runs (it has the folder's lock), `Store.open_beside` for a command that changes
+something meanwhile, `StoreReader.open_for_reading` for one that only looks, `Store.in_memory` for `preview`.
+
+`collect` calls `record`, `outbox_full`, `note`, `prune` and reads `checkpoints` and `unknown_files` at its start;
+`deliver` calls `lease`, then `acknowledge`, `release` or `bury` for each part of the batch, and `hold`. Each call is one
+transaction, durable when it returns; ADR 4 says what is promised after a kill, a full disk and damage.
+"""
 
 from extractor.store.batch import Batch, DeadLetter, SentEvent, StoredEvent
 from extractor.store.checkpoints import UnknownFiles

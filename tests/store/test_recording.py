@@ -57,6 +57,14 @@ def test_checkpoint_moves_with_its_events(store: Store) -> None:
     assert waiting(store) == ids("one")
 
 
+def test_checkpoints_of_files_that_will_not_be_known_again_go_in_the_same_transaction(store: Store) -> None:
+    """A forgotten file leaves no row, and no moment in which it and what replaced it are both there or both gone."""
+    store.record([checkpoint("a", 10), checkpoint("b", 20)], [])
+    store.record([checkpoint("c", 1)], [fact("one")], forgotten=["a", "never seen"])
+
+    assert [known.file_id for known in store.checkpoints()] == ["b", "c"]
+
+
 def test_checkpoint_comes_back_as_it_was(tmp_path: Path) -> None:
     """Names that are no UTF-8, numbers of 64 bits and times that are whole survive a restart."""
     extreme = Checkpoint(

@@ -1,6 +1,8 @@
 -- Everything that must survive a restart. Message ids are 24 bytes, times unix seconds, paths the bytes
 -- that the file system gave (a name need not be UTF-8). A seal is a CRC-32 over a row: SQLite keeps no
 -- checksums of its own, and a flipped bit must never move a checkpoint or alter a message unnoticed.
+-- What is private is a BLOB, since SQLite quotes texts in its complaints.
+-- Never edit a migration that was released, not even a space: a schema that differs is taken for damage.
 
 -- One row: what holds for the store as a whole. The counts are kept so that rows that vanished by damage
 -- are noticed, and so that asking whether the outbox is full costs one row.
