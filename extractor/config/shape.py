@@ -80,7 +80,7 @@ class SegmentShape(Shape):
     timeout: Annotated[str, Duration("100ms", "5m")] = Field("15s", description="for one answer")
     gzip: bool = Field(default=False, description="compress requests")
     requests_per_second: float = Field(
-        50, gt=0, le=1000, description="at most; Segment asks for no more than 1000 a workspace"
+        200, gt=0, le=1000, description="at most; Segment asks for no more than 1000 a workspace"
     )
     max_batch_events: int = Field(
         2500, ge=1, le=2500, description="Segment answers 200 to more than 2500, and drops them"
