@@ -73,7 +73,7 @@ def measure(
     return Cost(
         wall_s=wall_s,
         cpu_s=usage.ru_utime + usage.ru_stime,
-        memory=max(usage.ru_maxrss * 1024, watch.most),
+        memory=watch.most,
         begun=begun,
         status=process.returncode,
     )
@@ -85,7 +85,10 @@ def _end(process: subprocess.Popen[bytes], stop: threading.Event) -> None:
 
 
 class _TreeWatch:
-    """Adds up the memory of a process and its children where there are any; looks twice a second."""
+    """Notes the most memory of a process, and of it and its children together where there are any.
+
+    Not `ru_maxrss`: Linux keeps in it what the forked child had before it became the program, which is ours.
+    """
 
     def __init__(self, pid: int) -> None:
         self.most = 0
@@ -104,10 +107,19 @@ class _TreeWatch:
         self._thread.join()
 
     def _watch(self) -> None:
-        while not self._done.wait(0.5):
+        while not self._done.wait(0.05):
+            self.most = max(self.most, _status_bytes(self._pid, "VmHWM"))
             pids = tree(self._pid)
             if len(pids) > 1:
                 self.most = max(self.most, sum(proportional_memory(pid) for pid in pids))
+
+
+def _status_bytes(pid: int, name: str) -> int:
+    """A size that the kernel tells of a process; 0 for a process that ended."""
+    with contextlib.suppress(OSError):
+        found = re.search(rf"^{name}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+        return int(found[1]) * 1024 if found else 0
+    return 0
 
 
 def tree(pid: int) -> list[int]:
@@ -195,8 +207,7 @@ class Daemon:
         pids = tree(self._process.pid)
         if len(pids) > 1:
             return sum(proportional_memory(pid) for pid in pids)
-        found = re.search(r"^VmRSS:\s+(\d+) kB", Path(f"/proc/{pids[0]}/status").read_text(), re.MULTILINE)
-        return int(found[1]) * 1024 if found else 0
+        return _status_bytes(pids[0], "VmRSS")
 
     def handles(self) -> int:
         """Open file descriptors."""
