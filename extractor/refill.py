@@ -7,7 +7,7 @@ is not sent again. May import everything below `service`.
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from types import TracebackType
 from typing import Self
@@ -22,7 +22,7 @@ from extractor.intake import Intake, Wrapping
 from extractor.optout import OptOut
 from extractor.ruleset.event import Event, TimeSource
 from extractor.ruleset.rule import RuleSet
-from extractor.source import Follower, StartAt
+from extractor.source import Follower
 from extractor.store import Store, StoreLimits, StoreUnavailable, UnknownFiles
 
 OLD_S = 72 * 3600.0
@@ -143,6 +143,13 @@ class Backfill:
         in_force = self.store.status().opt_out
         return self._opt_out.by() or (None if in_force is None else in_force.by)
 
+    def has_lost_opt_out(self) -> bool:
+        """Whether the ids that an earlier opt-out suppressed were lost with a damaged state.
+
+        Then a line of that time looks like any other, and nothing old may be read.
+        """
+        return self.store.unknown_files is UnknownFiles.FROM_END
+
     def files(self, paths: Sequence[str]) -> list[File]:
         """The files in the order in which they are read."""
         return given_files(paths, wiring.build_sources(self._config))
@@ -225,12 +232,9 @@ class Backfill:
 
         Else whoever starts next would take its files for new ones, and `start_at: end` would not hold for them.
         """
-        unknown = self.store.unknown_files
-        if unknown is UnknownFiles.FROM_BEGINNING:
+        if self.store.unknown_files is not UnknownFiles.AS_CONFIGURED:
             return
         sources = wiring.build_sources(self._config)
-        if unknown is UnknownFiles.FROM_END:
-            sources = tuple(replace(source, start_at=StartAt.END) for source in sources)
         limits = wiring.build_limits(self._config)
         with Follower(
             sources, self.store.checkpoints(), self._clock, limits=limits, first_start=True

@@ -214,7 +214,9 @@ def plan(
     raise typer.Exit(plan_command(config, output.value) if diff is None else diff_command(config, diff))
 
 
-@app.command(epilog="Exit codes: 0 stopped or done, 1 the config or the delivery has a problem, 74 the state has one.")
+@app.command(
+    epilog="Exit codes: 0 stopped or done, 1 the config or the delivery has a problem, 74 the state has one."
+)
 def run(
     config: ConfigOption = DEFAULT_CONFIG,
     once: Annotated[bool, typer.Option("--once", help="Read every file to its end, deliver, exit.")] = False,

@@ -37,6 +37,11 @@ def backfill_command(path: Path, paths: list[str], *, assume: str | None, yes: b
             if (by := backfill.opted_out_by()) is not None:
                 say(f"{by} opts out: nothing is read. Lift it, start `extractor run` once, then backfill")
                 return 1
+            if backfill.has_lost_opt_out():
+                say(
+                    "the state was damaged, and with it what an earlier opt-out keeps from being sent: nothing old is read"
+                )
+                return 1
             return run_backfill(backfill, paths, AssumeTime(assume) if assume else None, yes=yes)
     except StoreError as error:
         say(str(error))

@@ -225,6 +225,31 @@ def test_where_files_begin_is_not_decided_by_a_backfill(shell: Shell) -> None:
     assert (file["standing"], file["lag"], file["offset"] > 0) == ("followed", 0, True)
 
 
+def test_a_server_gets_each_event_once(shell: Shell) -> None:
+    """Over the network, through the second gate: the ids of a preview, and nothing the second time."""
+    shutil.copy(LOGS / "worker.log", shell.folder / "worker.log")
+    expected = previewed(shell, "worker.log")
+    with MisbehavingServer() as server:
+        segment = f'destination: {{segment: {{host: "{server.url}", write_key: key}}}}\n'
+        shell.write("extractor.yaml", (shell.folder / "extractor.yaml").read_text() + segment)
+        for _ in range(2):
+            assert shell("backfill", "worker.log", *SAY_ALL).code == 0
+        assert [one for request in server.requests for one in request.ids] == expected
+
+
+def test_where_an_opt_outs_ids_were_lost_nothing_old_is_read(shell: Shell) -> None:
+    """A damaged state has forgotten what an opt-out suppressed: no backfill may bring it out."""
+    shell.write("api.log", [customer_line("a")])
+    store = Store.open(shell.folder / "state", destination="stdout", clock=FakeClock())
+    store.opt_out("LAGO_DISABLE_SEGMENT")
+    store.opt_in()
+    store.close()
+    (shell.folder / "state" / "state.db").write_bytes(b"")
+    said = shell("backfill", "api.log", *SAY_ALL)
+    assert (said.code, said.out) == (1, "")
+    assert "nothing old is read" in said.err
+
+
 def test_held_delivery_leaves_the_events_waiting(shell: Shell) -> None:
     """A refusing server ends the backfill with 1; the daemon delivers what waits, `status` says why it waits."""
     shell.write("api.log", [customer_line("a")])
