@@ -59,6 +59,7 @@ class Once:
             if not self._deliver():
                 return
             if progress.kind is not ProgressKind.FULL:
+                work.prune()
                 self.result = self._judge()
                 return
 

@@ -17,8 +17,8 @@ from extractor.observe import Loop, ObservedStore, Observer
 from extractor.optout import Obedience, OptOut
 from extractor.ruleset.rule import RuleSet
 from extractor.source import Chunk, Follower, StartAt, UnknownCompressionError
-from extractor.store import Incident, Store, UnknownFiles
-from extractor.telemetry import INCIDENTS, UNREADABLE_FILE, IncidentKind
+from extractor.store import Incident, Store, StoreUnavailable, UnknownFiles
+from extractor.telemetry import INCIDENTS, PRUNE_FAILED, UNREADABLE_FILE, IncidentKind
 
 CLOCK_STEP_S = 2.0
 """How far a file's time may lie before the moment at which it was written: the kernel's clock is coarse."""
@@ -75,6 +75,7 @@ class Work:
         self._listen = listen
         self.opt_out = OptOut(parts.config, environ)
         self.destination = wiring.build_destination(parts.config, self.opt_out.allowed, parts.rules)
+        began = self.clock.now()
         self.store = Store.open(
             parts.config.state_dir,
             destination=self.destination.name,
@@ -82,6 +83,8 @@ class Work:
             limits=wiring.build_store_limits(parts.config),
         )
         try:
+            # What was found damaged is said at once, with what is read again for it.
+            observer.tell_incidents([each for each in self.store.status().incidents if each.at >= began])
             self._begin()
         except BaseException:
             self.store.close()
@@ -209,6 +212,13 @@ class Work:
             return Path(file.path).stat().st_mtime >= since - CLOCK_STEP_S
         except OSError:
             return False  # gone; or it cannot be read, now and later
+
+    def prune(self) -> None:
+        """Remove what is past its retention; what the disk refuses is left for the next time."""
+        try:
+            self.store.prune()
+        except StoreUnavailable as error:
+            tell(PRUNE_FAILED, problem=error)
 
     def _pause(self) -> bool:
         self.observer.moved(Loop.COLLECT)

@@ -75,7 +75,7 @@ class Signals:
 
 
 class Systemd:
-    """`Type=notify` and the watchdog; nothing at all where systemd did not start us. One thread."""
+    """`Type=notify` and the watchdog; nothing at all where systemd did not start us. One thread. A context manager."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         """Read what systemd left in the environment."""
@@ -85,6 +85,15 @@ class Systemd:
         # Half of it, as sd_watchdog_enabled(3) advises.
         self._ping_s = int(asked) / 2e6 if asked.isdigit() and mine else None
         self._ping_at = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._notifier is not None and self._notifier.socket is not None:
+            self._notifier.socket.close()
 
     def ready(self) -> None:
         """Started, or done with a reload."""

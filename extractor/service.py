@@ -5,6 +5,7 @@ the deadline of a shutdown. A loop that dies takes the process with it: what a s
 was not recorded or acknowledged is read or sent again under the same ids.
 """
 
+import math
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -34,6 +35,12 @@ LEAVING_S = 0.2
 
 PRUNE_EVERY_S = 3600.0
 """Retention is counted in days."""
+
+PRUNE_FIRST_S = 60.0
+"""So that a daemon that is started anew every hour prunes, too, and a start is not slowed by it."""
+
+RETRY_S = 5.0
+"""Longest pause before the state is tried again, or a full outbox looked at, when nothing rings."""
 
 CONNECT_S = 60.0
 """What a request may take besides its timeout: a name server, and connections to several addresses."""
@@ -68,7 +75,7 @@ class Service:
         self._leave = threading.Event()
         self._bell = threading.Event()
         self._draining = False
-        self._deadline: float | None = None
+        self._deadline = math.inf
         self._died: BaseException | None = None
         self._loops: list[threading.Thread] = []
         self.work = Work(
@@ -91,14 +98,14 @@ class Service:
         for number in self._watch():
             if number != signal.SIGHUP:
                 self._ask_to_stop(number)
-            elif not self._stop.is_set():
+            elif not self._draining:
                 self._around.systemd.reloading()
-                following = reload()
+                following = reload() or following
                 if following is None:
                     self._around.systemd.ready()
                 else:
                     self._end_loops()
-        if following is not None and not self._draining and self._died is None and not self.stuck:
+        if following is not None and not self._ending:
             return following
         return self._end()
 
@@ -121,23 +128,27 @@ class Service:
         """Whether a loop has not ended in time: then nothing that it uses may be closed."""
         return any(loop.is_alive() for loop in self._loops)
 
+    @property
+    def _ending(self) -> bool:
+        """Whether the process ends, whatever a loop is still doing when the grace is over."""
+        return self._draining or self._died is not None
+
     def _watch(self) -> Iterator[int]:
-        """Signals as they come, until the loops have ended or the deadline is over."""
+        """Signals as they come, until the loops have ended or the grace is over."""
         work = self.work
         while self.stuck:
-            left_s = (
-                TICK_S if self._deadline is None else self._deadline + LEAVING_S - self._clock.monotonic()
-            )
-            if left_s <= 0:
+            left_s = self._deadline - self._clock.monotonic()
+            if self._ending and left_s <= -LEAVING_S:
                 return
-            yield from self._around.signals.wait(min(TICK_S, left_s))
+            next_s = left_s if left_s > 0 else left_s + LEAVING_S
+            yield from self._around.signals.wait(min(TICK_S, next_s) if next_s > 0 else TICK_S)
             if not work.opt_out.allowed():
                 work.destination.abort()
             if work.obedience.outdated():
                 self._rouse()
-            if self._died is not None:
+            if self._died is not None and not self._stop.is_set():
                 self._end_loops()
-            if self._deadline is not None and self._clock.monotonic() >= self._deadline:
+            if self._clock.monotonic() >= self._deadline:
                 self._leave.set()
                 work.destination.abort()
             if not _STUCK.intersection(self._around.observer.health().broken):
@@ -154,8 +165,8 @@ class Service:
         self._end_loops()
 
     def _end_loops(self) -> None:
-        if self._deadline is None:
-            self._deadline = self._clock.monotonic() + max(self._config.shutdown_grace_s - LEAVING_S, 0.0)
+        """Let both end: what is being sent has the grace for its answer."""
+        self._deadline = self._clock.monotonic() + max(self._config.shutdown_grace_s - LEAVING_S, 0.0)
         self._stop.set()
         self._rouse()
 
@@ -191,7 +202,7 @@ class Service:
 
     def _deliver(self) -> None:
         self.work.deliverer.run(self._stop)
-        if self._draining and self._deadline is not None:
+        if self._draining:
             self.work.deliverer.drain(self._deadline - self._clock.monotonic(), self._leave)
 
     def _heard(self, progress: deliver.Progress) -> None:
@@ -210,7 +221,7 @@ class Service:
     def _follow(self, collector: Collector) -> None:
         work, wake, now = self.work, self._wake, self._clock.monotonic
         look_at = now()
-        prune_at = look_at + PRUNE_EVERY_S
+        prune_at = look_at + PRUNE_FIRST_S
         while not self._stop.is_set():
             work.obedience.follow(lambda since: work.skip(collector, since))
             if now() >= look_at:
@@ -226,10 +237,10 @@ class Service:
                 work.deliverer.wake()
             if now() >= prune_at:
                 prune_at = now() + PRUNE_EVERY_S
-                self._prune()
+                work.prune()
             self._around.observer.collected(progress, rest_s=max(look_at - now(), 0.0))
             if progress.kind in (ProgressKind.FULL, ProgressKind.STORE_UNAVAILABLE):
-                self._bell.wait(self._config.poll_interval_s)
+                self._bell.wait(min(self._config.poll_interval_s, RETRY_S))
                 self._bell.clear()
             elif not progress.unread_bytes:
                 wake.wait(max(look_at - now(), 0.0))
@@ -241,12 +252,6 @@ class Service:
         at_least_s = 1.0 if watched else 0.25  # what it says where looking costs next to nothing
         return max(self._config.poll_interval_s, affordable_s if affordable_s > at_least_s else 0.0)
 
-    def _prune(self) -> None:
-        try:
-            self.work.store.prune()
-        except StoreUnavailable as error:
-            tell(telemetry.PRUNE_FAILED, problem=error)
-
 
 def serve(path: Path, environ: Mapping[str, str]) -> Exit:
     """The daemon: runs until SIGTERM or SIGINT; SIGHUP reads config and packs again.
@@ -256,10 +261,11 @@ def serve(path: Path, environ: Mapping[str, str]) -> Exit:
         StoreError: The state cannot be had at the start.
     """
     forbid_core_files()
-    with logs.only_voice(), Signals(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    with logs.only_voice(), Signals(*numbers) as signals, Systemd(environ) as systemd:
         parts = Parts.load(path, environ)
         observer = Observer(SystemClock())
-        around = Surroundings(environ, observer, signals, Systemd(environ))
+        around = Surroundings(environ, observer, signals, systemd)
         scrape = Scrape(observer)
         exposure = Exposure(scrape, observer)
         before: Parts | None = None
