@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-EXIT_CODES = "Exit codes: 0 fine, 1 problems found, 2 wrong usage, 70 a mistake in this program."
+EXIT_CODES = "Exit codes: 0 fine, 1 problems found, 2 wrong usage, 70 a mistake in this program; docs/operations.md."
 
 app = typer.Typer(
     name="extractor",

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from extractor.destination.verdict import DeliveryReason
+from extractor.process import Exit
+
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 SHOWN = re.compile(r"(<!-- real output: (?P<command>[^\n]*) -->\n```text\n)(?P<output>.*?)(```)", re.DOTALL)
@@ -119,6 +122,18 @@ def test_every_link_leads_somewhere(page: Path) -> None:
     for link in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
         if "://" not in link:
             assert (page.parent / link).exists(), link
+
+
+@pytest.mark.parametrize("code", list(Exit))
+def test_every_exit_code_is_explained(code: Exit) -> None:
+    """Whoever meets a number finds it in the table of operations."""
+    assert f"\n| {code.value} | " in (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("reason", list(DeliveryReason))
+def test_every_reason_of_a_hold_is_explained(reason: DeliveryReason) -> None:
+    """`status` names reasons; the page that operations sends one to has all of them."""
+    assert f"`{reason.value}`" in (ROOT / "docs" / "delivery.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.soak
