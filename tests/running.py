@@ -15,6 +15,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from extractor import wiring
+from extractor.config import load_config
+from extractor.preview import preview
+
 ROOT = Path(__file__).parent.parent
 LOGS = ROOT / "examples" / "lago"
 PATIENCE_S = 60.0
@@ -100,10 +104,9 @@ class Program:
         )
 
     def preview(self) -> list[dict[str, Any]]:
-        """The messages that a preview shows, in order."""
-        shown = self.call("preview", "--format", "jsonl")
-        assert shown.returncode == 0, shown.stderr.decode()
-        return [json.loads(line)["message"] for line in shown.stdout.splitlines()]
+        """The messages that a preview shows, in order; asked for in this process, which is quicker."""
+        config = load_config(self.config_file, {})
+        return [json.loads(event.message) for event in preview(config, wiring.build_rules(config))]
 
     def preview_ids(self) -> list[str]:
         """Their ids."""

@@ -131,6 +131,8 @@ def kill_under_load(folder: Path, kills: int, seed: int) -> str:
         server.script = lambda _: OK
         expected = set(program.preview_ids())
         assert len(expected) == len(written)
+        program.config["destination"]["segment"]["max_batch_events"] = 2500
+        program.write_config()
         assert program.call("run", "--once").returncode == 0
         counts = Counter(server.accepted)
     assert set(counts) == expected

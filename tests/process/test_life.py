@@ -6,15 +6,17 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.utils import formatdate
 from pathlib import Path
 
 import pytest
 
-from tests.misbehaving import OK, Answer, MisbehavingServer, Request
+from tests.misbehaving import OK, Answer, MisbehavingServer, Request, in_turn
 from tests.running import PATIENCE_S, Program, Running, config_for, free_port, metric_line, wait_until
 
 BROKEN_PACK = 'pack: broken\nversion: 1\nrules: [{id: nothing, event: x, when: {start_with: "a"}}]\n'
@@ -278,3 +280,70 @@ def test_process_1_of_a_container_stops_at_sigterm(tmp_path: Path) -> None:
             os.kill(int(children.split()[0]), signal.SIGTERM)
             assert process.wait() == 0
             assert process.events()[-1] == "stopped"
+
+
+# H20
+
+
+def test_h20_silence_is_kept_over_a_restart_reading_pauses_and_nothing_is_lost(tmp_path: Path) -> None:
+    """429 with a full outbox: one request in the window, whoever restarts; then a date; then everything, once."""
+    answers = [
+        Answer(status=429, headers={"Retry-After": "3"}, accepts=False),
+        Answer(status=429, headers={"Retry-After": formatdate(time.time() + 1, usegmt=True)}, accepts=False),
+    ]
+    with MisbehavingServer(in_turn(answers)) as server:
+        outbox = {"max_events": 100, "max_bytes": "1MiB"}
+        program = program_on_log(tmp_path, server.url, 400, outbox=outbox)
+        with (tmp_path / "worker.log").open("ab") as file:
+            # More than one transaction takes, so that reading meets the full outbox.
+            file.writelines(metric_line(number) for number in range(400, 9000))
+        with program.start() as process:
+            process.wait_for("outbox_full")
+            process.wait_for("retry")
+            process.send(signal.SIGKILL)
+        assert len(server.requests) == 1
+        with program.start() as process:
+            process.wait_for("retry")
+            assert len(server.requests) == 2
+            wait_until(lambda: len(server.accepted) >= 9000, "all events")
+            assert process.stop() == 0
+        assert server.accepted == program.preview_ids()
+
+
+# From a line to the server
+
+
+def test_lines_arrive_one_by_one_in_order_without_a_timed_look(tmp_path: Path) -> None:
+    """With five minutes between timed looks only a notification can bring a line this soon: each before the next."""
+    with MisbehavingServer() as server:
+        program = program_on_log(tmp_path, server.url, 1, poll_interval="5m")
+        with program.start() as process:
+            wait_until(lambda: len(server.accepted) == 1, "the first event")
+            for number in range(1, 30):
+                write(tmp_path / "worker.log", number)
+                wait_until(lambda n=number: len(server.accepted) == n + 1, f"event {number}")  # type: ignore[misc]
+            assert process.stop() == 0
+        assert server.accepted == program.preview_ids()
+
+
+def test_once_stopped_by_a_signal_says_that_something_is_left(tmp_path: Path) -> None:
+    """`--once` under SIGTERM ends within the grace, with exit code 1."""
+    with unanswered(tmp_path, 50, "1s") as (server, program, answering):
+        with program.start("--once") as process:
+            wait_until(lambda: server.requests, "a request")
+            assert process.stop() == 1
+        answering.set()
+        assert program.call("run", "--once").returncode == 0
+        assert set(server.accepted) == set(program.preview_ids())
+
+
+def test_once_says_when_delivery_is_held(tmp_path: Path) -> None:
+    """A wrong key: exit code 1 instead of waiting for ever."""
+    with MisbehavingServer(lambda _: Answer(status=401, accepts=False)) as server:
+        program = program_on_log(tmp_path, server.url, 5)
+        ended = program.call("run", "--once")
+        assert ended.returncode == 1
+        assert b'"reason": "unauthorized"' in ended.stderr
+        server.script = lambda _: OK
+        assert program.call("run", "--once").returncode == 0
+        assert server.accepted == program.preview_ids()

@@ -13,7 +13,9 @@ def test_once_delivers_exactly_what_preview_shows_and_a_second_run_nothing(tmp_p
     """The ids accepted are preview's, each once and in order; the second run makes no request."""
     with MisbehavingServer() as server:
         program = Program(tmp_path, config_for(server.url, *lago_paths()))
-        shown = program.preview()
+        command = program.call("preview", "--format", "jsonl")
+        assert command.returncode == 0
+        shown = [json.loads(line)["message"] for line in command.stdout.splitlines()]
         assert len(shown) > 40
         assert program.call("run", "--once").returncode == 0
         assert server.accepted == [message["messageId"] for message in shown]
