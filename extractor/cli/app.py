@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-EXIT_CODES = "Exit codes: 0 fine, 1 problems found, 2 wrong usage, 70 a mistake in this program; docs/operations.md."
+from extractor.cli.app_state import state_app
+from extractor.cli.options import DEFAULT_CONFIG, EXIT_CODES, ConfigOption, RowsFormat
 
 app = typer.Typer(
     name="extractor",
@@ -19,26 +20,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     epilog=EXIT_CODES,
 )
-letters_app = typer.Typer(
-    help="Look at, replay or discard what could not be delivered.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    epilog=EXIT_CODES,
-)
-
-ConfigOption = Annotated[
-    Path,
-    typer.Option("--config", "-c", metavar="FILE", help="The config file.", envvar="EXTRACTOR_CONFIG"),
-]
-DEFAULT_CONFIG = Path("extractor.yaml")
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
-
-
-class RowsFormat(StrEnum):
-    """Ways to show events."""
-
-    TABLE = "table"
-    JSONL = "jsonl"
 
 
 class PlanFormat(StrEnum):
@@ -50,47 +31,11 @@ class PlanFormat(StrEnum):
     CSV = "csv"
 
 
-class AssumeTime(StrEnum):
-    """What the time of a line is that carries none."""
-
-    MTIME = "mtime"
-    NOW = "now"
-
-
 class SchemaKind(StrEnum):
     """What there is a schema for."""
 
     CONFIG = "config"
     PACK = "pack"
-
-
-def check_moment(text: str) -> str:
-    """Refuse at the door what is no time."""
-    from extractor.cli.terminal import parse_moment
-
-    try:
-        parse_moment(text, 0.0)
-    except ValueError:
-        raise typer.BadParameter(
-            "not a time; like 2026-11-22, 2026-11-22T10:30 (UTC), or 24h or 7d ago"
-        ) from None
-    return text
-
-
-UNTIL_NOW = "0s"
-UntilOption = Annotated[
-    str,
-    typer.Option(
-        "--until", metavar="TIME", help="To before then: as --since; 0s is now.", callback=check_moment
-    ),
-]
-EventOption = Annotated[
-    str | None, typer.Option("--event", metavar="NAME", help="Only this event.", show_default=False)
-]
-LettersArgument = Annotated[
-    list[str] | None, typer.Argument(metavar="[ID]...", help="Ids, or their beginnings.", show_default=False)
-]
-AllOption = Annotated[bool, typer.Option("--all", help="All of them.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -234,235 +179,6 @@ def run(
     raise typer.Exit(run_command(config, once=once, verbose=verbose))
 
 
-@app.command(epilog="Exit codes: 0 all is well, 1 something needs a person, or there is no state yet.")
-def status(
-    config: ConfigOption = DEFAULT_CONFIG,
-    as_json: JsonOption = False,
-    watch: Annotated[bool, typer.Option("--watch", help="Again every 2 seconds, until interrupted.")] = False,
-) -> None:
-    """Show what was read and sent, and what needs a person.
-
-    Also what waits, and when each rule last matched. Works whether the daemon runs or not, and changes nothing. A person is needed where delivery is held, the outbox
-    is full, there are dead letters, or something was lost, unreadable or damaged within the last 24 hours.
-
-    Example: extractor status --config extractor.yaml --json
-    """
-    from extractor.cli.status import status_command
-
-    raise typer.Exit(status_command(config, as_json=as_json, watch=watch))
-
-
-@app.command(
-    epilog="Exit codes: 0 delivered, 1 interrupted, held, opted out or a file cannot be read, 2 say more first."
-)
-def backfill(
-    files: Annotated[list[Path], typer.Argument(metavar="FILES...", help="Log files, compressed or not.")],
-    config: ConfigOption = DEFAULT_CONFIG,
-    assume_time: Annotated[
-        AssumeTime | None,
-        typer.Option(
-            "--assume-time",
-            help="The time of lines that carry none: their file's last change, or now. Must be said if there are any.",
-            show_default=False,
-        ),
-    ] = None,
-    yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Send events that are old or of unknown time.")
-    ] = False,
-) -> None:
-    """Read whole files into the state, and deliver what is new.
-
-    What was sent is not sent again, whichever way it was read. Can be interrupted; the same command goes on. The
-    daemon must be stopped meanwhile.
-
-    Example: extractor backfill /var/log/lago/api.log.*.gz --config extractor.yaml --assume-time mtime --yes
-    """
-    from extractor.cli.backfill import backfill_command
-
-    paths = [str(path) for path in files]
-    assumed = None if assume_time is None else assume_time.value
-    raise typer.Exit(backfill_command(config, paths, assume=assumed, yes=yes))
-
-
-@app.command(epilog="Exit codes: 0 primed, 1 the file holds no such keys or the state cannot be written.")
-def prime(
-    files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="A file of keys (- for standard input), or logs.")
-    ],
-    config: ConfigOption = DEFAULT_CONFIG,
-    event: Annotated[
-        str | None,
-        typer.Option(
-            "--event", metavar="NAME", help="The file lists keys of this event.", show_default=False
-        ),
-    ] = None,
-    from_logs: Annotated[
-        bool, typer.Option("--from-logs", help="The files are logs, compressed or not.")
-    ] = False,
-) -> None:
-    """Tell memory what is known already; nothing is sent.
-
-    Else the first update of a customer who is older than the log looks like a creation.
-
-    A file of keys is CSV, one key a line, the parts in the order of the rule's `once` or `changed` key (for *changed*
-    the last value follows), such as a database export gives. What is primed is never sent, by a backfill neither.
-
-    Example: extractor prime --event customer_created customers.csv --config extractor.yaml
-    """
-    if (event is None) is not from_logs:
-        raise typer.BadParameter("say one of --event NAME and --from-logs")
-    from extractor.cli.prime import prime_keys_command, prime_logs_command
-
-    if event is None:
-        raise typer.Exit(prime_logs_command(config, [str(file) for file in files]))
-    if len(files) != 1:
-        raise typer.BadParameter("--event takes one file of keys")
-    raise typer.Exit(prime_keys_command(config, event, str(files[0])))
-
-
-@app.command(epilog="Exit codes: 0 shown, 1 there is no state.")
-def sent(
-    config: ConfigOption = DEFAULT_CONFIG,
-    since: Annotated[
-        str,
-        typer.Option(
-            "--since",
-            metavar="TIME",
-            help="From then: 2026-11-22T10:30 (UTC), or 24h ago.",
-            callback=check_moment,
-        ),
-    ] = "24h",
-    until: UntilOption = UNTIL_NOW,
-    event: EventOption = None,
-    output: Annotated[RowsFormat, typer.Option("--format", help="How to show events.")] = RowsFormat.TABLE,
-) -> None:
-    """Show what was sent, when, with the messages themselves.
-
-    Goes back as far as `retention.sent` keeps them.
-
-    Example: extractor sent --config extractor.yaml --since 7d --event plan_created --format jsonl
-    """
-    from extractor.cli.sent import sent_command
-
-    raise typer.Exit(sent_command(config, since, until, event, as_json=output is RowsFormat.JSONL))
-
-
-@app.command(epilog="Exit codes: 0 done, 1 there is no state, or it cannot be written.")
-def resend(
-    since: Annotated[
-        str,
-        typer.Option(
-            "--since",
-            metavar="TIME",
-            help="From then: 2026-11-22T10:30 (UTC), or 24h ago.",
-            callback=check_moment,
-        ),
-    ],
-    config: ConfigOption = DEFAULT_CONFIG,
-    until: UntilOption = UNTIL_NOW,
-    event: EventOption = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how many.")] = False,
-) -> None:
-    """Send stored messages once more, under the same ids.
-
-    For when the other side has lost them. Segment drops ids of about the last day only.
-
-    Example: extractor resend --config extractor.yaml --since 2026-11-21T08:00 --until 2026-11-21T12:00
-    """
-    from extractor.cli.sent import resend_command
-
-    raise typer.Exit(resend_command(config, since, until, event, dry_run=dry_run))
-
-
-@letters_app.command("list", epilog="Exit codes: 0 listed, 1 there is no state.")
-def letters_list(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
-    """List them: id, event, reason, status of the answer, time. No message is shown.
-
-    Example: extractor dead-letters list --config extractor.yaml
-    """
-    from extractor.cli.letters import list_command
-
-    raise typer.Exit(list_command(config, as_json=as_json))
-
-
-@letters_app.command("show", epilog="Exit codes: 0 shown, 1 there is none, or several, of that id.")
-def letters_show(
-    letter: Annotated[str, typer.Argument(metavar="ID", help="Its id, or the beginning of it.")],
-    config: ConfigOption = DEFAULT_CONFIG,
-) -> None:
-    """Show one with its message, exactly what would be posted.
-
-    Example: extractor dead-letters show 3fa94c21 --config extractor.yaml
-    """
-    from extractor.cli.letters import show_command
-
-    raise typer.Exit(show_command(config, letter))
-
-
-@letters_app.command("replay", epilog="Exit codes: 0 they wait again, 1 there is none, or several, of an id.")
-def letters_replay(
-    letters: LettersArgument = None, config: ConfigOption = DEFAULT_CONFIG, every: AllOption = False
-) -> None:
-    """Put them back into the outbox, under the same ids; the daemon, or the next run, delivers them.
-
-    Example: extractor dead-letters replay --all --config extractor.yaml
-    """
-    from extractor.cli.letters import replay_command
-
-    raise typer.Exit(replay_command(config, named(letters, every=every), every=every))
-
-
-@letters_app.command("discard", epilog="Exit codes: 0 they are gone, 1 there is none, or several, of an id.")
-def letters_discard(
-    letters: LettersArgument = None, config: ConfigOption = DEFAULT_CONFIG, every: AllOption = False
-) -> None:
-    """Give them up: their messages are erased, their facts are not sent again.
-
-    Example: extractor dead-letters discard 3fa94c21 --config extractor.yaml
-    """
-    from extractor.cli.letters import discard_command
-
-    raise typer.Exit(discard_command(config, named(letters, every=every), every=every))
-
-
-def named(letters: list[str] | None, *, every: bool) -> list[str]:
-    """Ids or --all, one of the two."""
-    if bool(letters) is every:
-        raise typer.BadParameter("say ids, or --all")
-    return letters or []
-
-
-@app.command(epilog="Exit codes: 0 erased, 1 there is no state, or it cannot be written: run it again.")
-def forget(
-    config: ConfigOption = DEFAULT_CONFIG,
-    organization: Annotated[
-        str | None,
-        typer.Option("--organization", metavar="ID", help="The organization's id.", show_default=False),
-    ] = None,
-    user: Annotated[
-        str | None,
-        typer.Option(
-            "--user",
-            metavar="ID",
-            help="A user id as it stands in messages: membership/...",
-            show_default=False,
-        ),
-    ] = None,
-) -> None:
-    """Erase what is stored about an organization or a user.
-
-    Says what Segment must still be asked to delete. Works beside a running daemon.
-
-    Example: extractor forget --organization 0eb22b12-d903-4cfa-b55f-77e5847bf330 --config extractor.yaml
-    """
-    identifier = organization or user
-    if not identifier or (organization and user):
-        raise typer.BadParameter("say one of --organization ID and --user ID")
-    from extractor.cli.forget import forget_command
-
-    raise typer.Exit(forget_command(config, identifier, user=user is not None))
-
-
 @app.command(epilog="Exit codes: 0 printed.")
 def schema(kind: Annotated[SchemaKind, typer.Argument(help="Of a config or of a rule pack.")]) -> None:
     """Print a JSON Schema for editors: of configs or rule packs.
@@ -474,7 +190,7 @@ def schema(kind: Annotated[SchemaKind, typer.Argument(help="Of a config or of a 
     raise typer.Exit(schema_command(kind.value))
 
 
-app.add_typer(letters_app, name="dead-letters")
+app.add_typer(state_app)
 
 
 def main() -> None:
