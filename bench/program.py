@@ -65,7 +65,11 @@ def measure(
         stack.enter_context(watch)
         if stop is not None:
             threading.Thread(target=_end, args=(process, stop), daemon=True).start()
-        _, status, usage = os.wait4(process.pid, 0)
+        try:
+            _, status, usage = os.wait4(process.pid, 0)
+        except BaseException:  # we are told to end: what we started ends, too
+            process.kill()
+            raise
         wall_s = time.monotonic() - begun
         process.returncode = os.waitstatus_to_exitcode(status)
         if stop is not None:

@@ -139,7 +139,8 @@ class RunningSink:
     """The sink as a process, for as long as a `with` block."""
 
     def __init__(self, record: Path, status: int = 200) -> None:
-        """Start it; it listens when this returns."""
+        """Start it; it listens when this returns. From here on SIGTERM ends the bench as Ctrl-C does."""
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         record.parent.mkdir(parents=True, exist_ok=True)
         record.unlink(missing_ok=True)
         self.record = record
@@ -193,7 +194,7 @@ def main() -> None:
     parser.add_argument("--record", type=Path, required=True)
     parser.add_argument("--status", type=int, default=200)
     chosen = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     sink = Sink(chosen.record, chosen.status)
     print(sink.port, flush=True)
     sink.serve()
