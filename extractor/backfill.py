@@ -12,7 +12,7 @@ from extractor.collect import MAX_OUTCOMES, Clock, Gathered, RecordStore, stored
 from extractor.intake import Intake, origin_of
 from extractor.ruleset.evaluate import Origin
 from extractor.ruleset.event import TimeSource
-from extractor.source import SourceSpec
+from extractor.source import SourceSpec, UnknownCompressionError
 from extractor.source.discover import Discovery
 from extractor.source.names import oldest_first
 from extractor.source.spec import Limits
@@ -62,6 +62,13 @@ def given_files(paths: Sequence[str], sources: Sequence[SourceSpec]) -> list[Fil
         rank = plain.wants(path) or packed.wants(path)
         files.append(File(path, len(sources) if rank is None else rank[0]))
     return files
+
+
+def why_unreadable(error: OSError) -> str:
+    """In words, without the file's name."""
+    if isinstance(error, UnknownCompressionError):
+        return f"compressed as {error}, which cannot be read here: decompress it first"
+    return error.strerror or type(error).__name__
 
 
 def drop_messages(store: Store) -> None:
@@ -124,11 +131,12 @@ class WholeReader:
                 origin = origin_of(mine, self._clock.now())
                 if self._assume_now:
                     origin = Origin(path=file.path, time=self._clock.now(), time_source=TimeSource.ASSUMED)
-                taken = self._intake.take(mine, origin, torn_stays=torn_stays)
-                gathered.add_chunk(mine, taken, self._clock.now())
-                if len(gathered.outcomes) >= MAX_OUTCOMES or gathered.read_bytes >= RECORD_EVERY_BYTES:
-                    yield self._record(gathered, suppress=suppress), whole.position, whole.size
-                    gathered = Gathered()
+                gathered.met(mine, self._clock.now())
+                for taken in self._intake.portions(mine, origin, torn_stays=torn_stays):
+                    gathered.add(taken)
+                    if len(gathered.outcomes) >= MAX_OUTCOMES or gathered.read_bytes >= RECORD_EVERY_BYTES:
+                        yield self._record(gathered, suppress=suppress), whole.position, whole.size
+                        gathered = Gathered()
             if whole.broken is not None:
                 gathered.incidents.append(stored_incident(whole.broken, self._clock.now()))
             if gathered.settled or gathered.incidents:

@@ -23,7 +23,7 @@ from extractor.telemetry import IncidentKind, Reason
 READ_BUDGET_BYTES = 64 * 1024 * 1024
 """Bytes read between two looks: at memory speed some 20 ms, so a big file delays no discovery."""
 
-MAX_OUTCOMES = 4000
+MAX_OUTCOMES = 2000
 """Outcomes of one transaction: past that a commit's fsync is a small part of its cost, and memory stays bounded."""
 
 LINES = "lines"  # tally: lines that gave nothing, by reason
@@ -118,17 +118,16 @@ class Gathered:
     incidents: list[Incident] = field(default_factory=list)
     read_bytes: int = 0
 
-    def add_chunk(self, chunk: Chunk, taken: Taken, now: float) -> None:
-        """One more chunk, with what was met in the bytes that it skipped."""
+    def met(self, chunk: Chunk, now: float) -> None:
+        """One more chunk was read; with what was met in the bytes that it skipped."""
         self.incidents.extend(stored_incident(incident, now) for incident in chunk.incidents)
-        self.add(taken, len(chunk.data) + chunk.skipped)
+        self.read_bytes += len(chunk.data) + chunk.skipped
 
-    def add(self, taken: Taken, read_bytes: int = 0) -> None:
+    def add(self, taken: Taken) -> None:
         """What lines gave."""
         self.outcomes.extend(taken.outcomes)
         self.counts.update(taken.counts)
         self.settled.update(taken.settled)
-        self.read_bytes += read_bytes
 
     def tallies(self) -> list[Tally]:
         """What is counted of it."""
@@ -232,15 +231,15 @@ class Collector:
         for chunk in chunks:
             self._lineages[chunk.file_id] = (chunk.lineage, chunk.source, chunk.path)
             now = self._clock.now()
-            pending.add_chunk(
-                chunk, self._intake.take(chunk, origin_of(chunk, now), torn_stays=at_the_end), now
-            )
-            if len(pending.outcomes) >= MAX_OUTCOMES:
-                self._record(pending, tally)
-                pending = Gathered()
-                if self._store.outbox_full():
-                    self._rewind()
-                    return False
+            pending.met(chunk, now)
+            for taken in self._intake.portions(chunk, origin_of(chunk, now), torn_stays=at_the_end):
+                pending.add(taken)
+                if len(pending.outcomes) >= MAX_OUTCOMES:
+                    self._record(pending, tally)
+                    pending = Gathered()
+                    if self._store.outbox_full():
+                        self._rewind()
+                        return False
         if pending.settled:
             self._record(pending, tally)
         return True

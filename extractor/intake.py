@@ -26,6 +26,10 @@ HEAD_BYTES = 64 * 1024
 """How much of a file's first chunk is looked at to tell its envelope."""
 
 
+PORTION = 1000
+"""Outcomes of one portion: a chunk of short lines can hold 50,000, and each takes some 5 kB until it is recorded."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wrapping:
     """How the lines of a source are wrapped, and which of them it wants by what their envelope tells.
@@ -96,7 +100,16 @@ class Intake:
         self._lineages: dict[str, _Lineage] = {}
 
     def take(self, chunk: Chunk, origin: Origin, *, torn_stays: bool = False) -> Taken:
-        """Evaluate the lines of a chunk.
+        """All that a chunk gives, at once. Else as `portions`."""
+        whole = Taken(outcomes=[], counts=Counter())
+        for taken in self.portions(chunk, origin, torn_stays=torn_stays):
+            whole.outcomes.extend(taken.outcomes)
+            whole.counts.update(taken.counts)
+            whole.settled.update(taken.settled)
+        return whole
+
+    def portions(self, chunk: Chunk, origin: Origin, *, torn_stays: bool = False) -> Iterator[Taken]:
+        """Evaluate the lines of a chunk, and stop to be recorded whenever much was found; at least once.
 
         Args:
             chunk: Its data may be reused as soon as this returns.
@@ -121,8 +134,12 @@ class Intake:
                 continue
             for logical in assembler.feed(piece, line.start, line.end, chunk.file_id):
                 self._give(logical, origin, wrapping, outcomes, counts)
+            if len(outcomes) >= PORTION:
+                settled = lineage.settle(chunk.file_id, min(line.end, end))
+                yield Taken(outcomes=outcomes, counts=counts, settled=settled)
+                outcomes, counts = [], Counter()
         counts[Reason.TOO_LONG] += assembler.too_long - too_long
-        return Taken(outcomes=outcomes, counts=+counts, settled=lineage.settle(chunk.file_id, end))
+        yield Taken(outcomes=outcomes, counts=+counts, settled=lineage.settle(chunk.file_id, end))
 
     def _lines(
         self, chunk: Chunk, data: memoryview, envelope: Envelope, assembler: Assembler

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from extractor import document, rulepacks
+from extractor import intake as intake_module
 from extractor.decode.envelope import Envelope
 from extractor.intake import Intake, Wrapping, origin_of
 from extractor.ruleset.assemble import Choice, Settings, assemble_rules
@@ -168,3 +169,16 @@ def test_a_bare_log_cannot_pass_off_a_line_as_an_envelope(rules: RuleSet) -> Non
     """A customer's text that looks like Docker's wrapping of an event, inside a bare log, is no event."""
     intake = Intake(rules, [Wrapping()], max_line_bytes=1 << 20)
     assert take(intake, chunk(f"boot\n{docker(LINE + chr(10))}\n"))[0] == 0
+
+
+def test_a_chunk_of_much_is_given_in_portions_that_can_be_recorded_each(
+    rules: RuleSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory stays bounded however many lines of a chunk matter; each portion says how far it goes."""
+    monkeypatch.setattr(intake_module, "PORTION", 2)
+    intake = Intake(rules, [Wrapping()], max_line_bytes=1 << 20)
+    one = chunk(f"{LINE}\n" * 5, start=50)
+    portions = list(intake.portions(one, origin_of(one, 9.0)))
+    length = len(LINE) + 1
+    assert [len(taken.outcomes) for taken in portions] == [2, 2, 1]
+    assert [taken.settled["f"] for taken in portions] == [50 + 2 * length, 50 + 4 * length, 50 + 5 * length]
