@@ -206,5 +206,7 @@ def open_handle(path: str) -> PlainHandle | InflatedHandle:
         return InflatedHandle(fd, lzma.LZMAFile(raw, "rb"))
     if magic.startswith(_ZSTD):
         os.close(fd)
-        raise UnknownCompressionError("zstd")
+        unknown = UnknownCompressionError("zstd")
+        unknown.filename = path
+        raise unknown
     return PlainHandle(fd)
