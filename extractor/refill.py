@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from extractor import deliver, wiring
-from extractor.backfill import WHOLE, File, WholeReader, drop_messages, given_files
+from extractor.backfill import WHOLE, File, WholeReader, drop_messages, given_files, why_unreadable
 from extractor.checkpoint import Checkpoint
 from extractor.clock import SystemClock
 from extractor.config import Config
@@ -221,7 +221,7 @@ class Backfill:
                     if self._stop.is_set():
                         return
             except OSError as problem:
-                error = problem.strerror or str(problem) or type(problem).__name__
+                error = why_unreadable(problem)
             yield (
                 Step(path=file.path, number=number, position=size, size=size, finished=True, error=error),
                 (),

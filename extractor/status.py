@@ -98,19 +98,17 @@ def _files(config: Config, checkpoints: list[Checkpoint], now: float) -> tuple[F
     found = {one.key: one for one in Discovery(wiring.build_sources(config)).find(int(now * 1e9))}
     reports = []
     for checkpoint in checkpoints:
-        here = found.pop((checkpoint.device, checkpoint.inode), None)
-        standing, size = Standing.FOLLOWED, checkpoint.size
+        standing, path, size = Standing.FOLLOWED, checkpoint.path, checkpoint.size
         if checkpoint.file_id.startswith(WHOLE):
             standing = Standing.WHOLE
-            if here is not None:
-                found[here.key] = here  # reading a file once is not following it
-        elif here is not None:
-            size = here.stat.st_size
         elif checkpoint.gone_since is not None:
+            # Its inode may be another file's by now.
             standing = Standing.GONE
+        elif (here := found.pop((checkpoint.device, checkpoint.inode), None)) is not None:
+            path, size = here.path, here.stat.st_size
         reports.append(
             FileReport(
-                path=here.path if here is not None and standing is Standing.FOLLOWED else checkpoint.path,
+                path=path,
                 standing=standing,
                 size=size,
                 offset=checkpoint.offset,

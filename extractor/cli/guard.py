@@ -18,10 +18,11 @@ def guarded(command: Callable[[], object]) -> None:
     except ProblemError as error:
         sys.exit(tell_problems(error))
     except OSError as error:
+        from extractor.backfill import why_unreadable
         from extractor.cli.terminal import printable
 
         where = f"{printable(error.filename)}: " if error.filename else ""
-        sys.stderr.write(f"extractor: {where}{error.strerror or type(error).__name__}\n")
+        sys.stderr.write(f"extractor: {where}{why_unreadable(error)}\n")
         sys.exit(1)
     except Exception as error:  # noqa: BLE001 - types and places only; the text of an exception can hold a value
         if is_store_error(error):

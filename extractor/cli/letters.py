@@ -10,6 +10,7 @@ import orjson
 from extractor.cli.state import changing, reading
 from extractor.cli.terminal import columns, printable, time_text
 from extractor.config import load_config
+from extractor.destination.stdout import spell_unsafe
 from extractor.store import DeadLetter, StoreError
 
 SHORT = 12
@@ -48,7 +49,7 @@ def show_command(path: Path, beginning: str) -> int:
     with reading(load_config(path, os.environ)) as state:
         letters = chosen(state.dead_letters(), [beginning])
     whole = {**about(letters[0]), "message": orjson.Fragment(letters[0].stored.event.message)}
-    sys.stdout.write(orjson.dumps(whole, option=orjson.OPT_INDENT_2).decode() + "\n")
+    sys.stdout.write(spell_unsafe(orjson.dumps(whole, option=orjson.OPT_INDENT_2)).decode() + "\n")
     return 0
 
 

@@ -11,6 +11,7 @@ from extractor import wiring
 from extractor.cli.table import Row, show_rows
 from extractor.cli.terminal import absolute
 from extractor.config import load_config
+from extractor.destination.stdout import spell_unsafe
 from extractor.preview import preview
 from extractor.refill import TIMELESS
 from extractor.ruleset.event import Event
@@ -41,7 +42,7 @@ def render_line(event: Event) -> bytes:
         "rule": event.rule,
         "message": orjson.Fragment(event.message),
     }
-    return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+    return spell_unsafe(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
 
 
 def show_table(events: list[Event]) -> None:

@@ -12,6 +12,7 @@ from extractor.cli.table import Row, show_rows
 from extractor.cli.terminal import parse_moment, printable, time_text
 from extractor.clock import SystemClock
 from extractor.config import load_config
+from extractor.destination.stdout import spell_unsafe
 from extractor.store import SentEvent
 
 
@@ -24,7 +25,7 @@ def sent_command(path: Path, since: str, until: str, event: str | None, *, as_js
         sent = state.sent(begin, end, event)
     if as_json:
         sys.stdout.buffer.writelines(
-            orjson.dumps(about(one), option=orjson.OPT_APPEND_NEWLINE) for one in sent
+            spell_unsafe(orjson.dumps(about(one), option=orjson.OPT_APPEND_NEWLINE)) for one in sent
         )
         sys.stdout.buffer.flush()
         return 0

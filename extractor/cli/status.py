@@ -12,6 +12,7 @@ from extractor import wiring
 from extractor.cli.terminal import age_text, columns, printable, size_text, time_text
 from extractor.clock import SystemClock
 from extractor.config import Config, load_config
+from extractor.destination.stdout import spell_unsafe
 from extractor.ruleset.rule import RuleSet
 from extractor.status import FileReport, Report, Standing, build_report
 from extractor.store import StoreError, StoreReader
@@ -55,7 +56,7 @@ def read_report(config: Config, rules: RuleSet) -> Report:
 def show(report: Report, *, as_json: bool, clear: bool) -> None:
     """Print it."""
     if as_json:
-        sys.stdout.write(orjson.dumps(as_object(report)).decode() + "\n")
+        sys.stdout.write(spell_unsafe(orjson.dumps(as_object(report))).decode() + "\n")
     else:
         lines = list(words(report))
         if clear:

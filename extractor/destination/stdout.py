@@ -37,7 +37,7 @@ class StdoutDestination:
         del within_s  # a pipe that blocks is the reader's way to say "later"
         stream = self._stream or sys.stdout.buffer
         try:
-            stream.write(b"".join([_UNSAFE_TO_SHOW.sub(_escaped, message) + b"\n" for message in messages]))
+            stream.write(b"".join([spell_unsafe(message) + b"\n" for message in messages]))
             stream.flush()
         except OSError as error:
             if error.errno in (errno.EPIPE, errno.EBADF):
@@ -53,6 +53,11 @@ class StdoutDestination:
 
     def close(self) -> None:
         """Nothing to close: the stream belongs to the process."""
+
+
+def spell_unsafe(message: bytes) -> bytes:
+    r"""The same JSON value, with characters that a terminal could act on spelled `\uXXXX`."""
+    return _UNSAFE_TO_SHOW.sub(_escaped, message)
 
 
 def _escaped(match: re.Match[bytes]) -> bytes:

@@ -112,6 +112,16 @@ def test_a_file_that_cannot_be_read_stops_no_other(shell: Shell) -> None:
     assert len(ids_of(said.out)) == 1
 
 
+def test_an_unknown_compression_is_named_with_the_next_step(shell: Shell) -> None:
+    """No other file waits for it; a preview of it alone says the same."""
+    shell.write("api.log.1.zst", b"\x28\xb5\x2f\xfd" + bytes(20))
+    shell.write("api.log", [customer_line("a")])
+    said = shell("backfill", "api.log.1.zst", "api.log", *SAY_ALL)
+    assert (said.code, len(ids_of(said.out))) == (1, 1)
+    for err in (said.err, shell("preview", "api.log.1.zst").err):
+        assert "api.log.1.zst: compressed as zstd, which cannot be read here: decompress it first" in err
+
+
 def test_a_compressed_file_cut_short_gives_what_comes_before(shell: Shell) -> None:
     """What can be inflated is read, and an incident says that the file is broken."""
     lines = "".join(

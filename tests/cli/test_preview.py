@@ -144,6 +144,9 @@ def test_what_a_terminal_could_act_on_is_spelled_out(shell: Shell) -> None:
     assert "\x1b" not in out
     assert "\u202e" not in out
     assert "coupon_code=\\x1b[2Jx\\u202e" in out
+    whole = shell("preview", "--format", "jsonl").out
+    assert "\u202e" not in whole
+    assert json.loads(whole)["message"]["properties"]["coupon_code"] == "\x1b[2Jx\u202e"
 
 
 def test_no_color_without_a_terminal_or_with_no_color(monkeypatch: pytest.MonkeyPatch) -> None:
