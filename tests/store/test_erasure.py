@@ -68,6 +68,9 @@ def test_opt_out_leaves_no_byte_of_a_message(store: Store, tmp_path: Path) -> No
     store.opt_out("LAGO_DISABLE_SEGMENT")
 
     assert list(files_with(tmp_path, CANARY.encode())) == []
+    with store._database.reading() as connection:
+        assert connection.execute("PRAGMA freelist_count").fetchone() == (0,)
+    assert (tmp_path / "state.db-wal").stat().st_size < 100_000
     status = store.status()
     assert (status.outbox_rows, status.outbox_bytes, status.dead_letters) == (0, 0, 0)
     assert store.sent(0, START + DAY) == []
