@@ -67,7 +67,7 @@ def given_files(paths: Sequence[str], sources: Sequence[SourceSpec]) -> list[Fil
 def why_unreadable(error: OSError) -> str:
     """In words, without the file's name."""
     if isinstance(error, UnknownCompressionError):
-        return f"compressed as {error}, which cannot be read here: decompress it first"
+        return f"compressed as {error.args[0]}, which cannot be read here: decompress it first"
     return error.strerror or type(error).__name__
 
 
