@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from extractor.checkpoint import Checkpoint
 from extractor.source.chunk import Incident
@@ -20,6 +21,15 @@ _SAMPLES = 16
 """Windows in which a copy and its original are compared: a log that differs anywhere differs at its end."""
 _ORPHAN_SETTLES = 12
 """A renamed file without a successor at its live path is given so many times `settle_s` before it counts as ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Unopened:
+    """A file that was seen, but could not be opened so far."""
+
+    path: str
+    size: int
+    there_at: float  # monotonic seconds
 
 
 class Census:
@@ -60,7 +70,7 @@ class Census:
         self._waiting: dict[Key, tuple[int, float]] = {}
         self._fresh: list[Followed] = []
         self._vanished: list[Followed] = []
-        self._unopened: dict[Key, tuple[str, int]] = {}
+        self._unopened: dict[Key, _Unopened] = {}
         self._unreadable: set[str] = set()
         self._most = 0
         self.ready: dict[str, Followed] = {}
@@ -96,7 +106,7 @@ class Census:
         for file in [file for key, file in self._present.items() if key not in met]:
             self._miss(file)
         self._note_unreadable()
-        self._forget_unopened(met)
+        self._judge_unopened(met, settle=settle)
         self._link(settle=settle)
         self._resolve(settle=settle)
         self._end(settle=settle)
@@ -407,7 +417,7 @@ class Census:
         try:
             return self.handles.open(file)
         except OSError:
-            self._unopened[file.key] = (file.path, file.size)
+            self._not_opened(file.key, file.path, file.size)
             return False
 
     def _open_new(self, found: Found) -> None:
@@ -431,11 +441,10 @@ class Census:
             if not self.handles.open(file):
                 return None
         except FileNotFoundError:
-            # Reported by the next look, unless it is found under another name.
-            self._unopened[found.key] = (found.path, found.stat.st_size)
+            self._not_opened(found.key, found.path, found.stat.st_size)
             return None
         except OSError:
-            self._unopened[found.key] = (found.path, found.stat.st_size)
+            self._not_opened(found.key, found.path, found.stat.st_size)
             self._cannot_read(found.path)
             return None
         self._unopened.pop(found.key, None)
@@ -627,10 +636,11 @@ class Census:
             handle.close()
         if compared.verdict is not Verdict.SAME:
             return False
+        if compared.proven:
+            return True
         same_inode = (status.st_dev, status.st_ino) == gone.key
-        return compared.proven or (
-            same_inode and is_sibling(os.path.basename(path), os.path.basename(gone.lineage))
-        )
+        name = os.path.basename(path)
+        return same_inode and not is_compressed(name) and is_sibling(name, os.path.basename(gone.lineage))
 
     # -- bookkeeping --------------------------------------------------------------------------------------------
 
@@ -682,12 +692,21 @@ class Census:
         for path in self.discovery.unreadable:
             self._cannot_read(path)
 
-    def _forget_unopened(self, met: set[Key]) -> None:
-        """A file that could never be opened and is no longer there is reported with the size it was seen with."""
-        for key in [key for key in self._unopened if key not in met]:
-            path, size = self._unopened.pop(key)
-            self._unreadable.discard(path)
-            self.incidents.append(Incident(kind=IncidentKind.UNOPENED, path=path, size=size))
+    def _not_opened(self, key: Key, path: str, size: int) -> None:
+        self._unopened[key] = _Unopened(path, size, self._clock.monotonic())
+
+    def _judge_unopened(self, met: set[Key], *, settle: bool) -> None:
+        """Report a file that could never be opened, when it is not there any more under any name."""
+        now = self._clock.monotonic()
+        for key, unopened in list(self._unopened.items()):
+            if key in met:
+                self._unopened[key] = replace(unopened, there_at=now)
+            elif settle or now - unopened.there_at >= self._limits.settle_s:
+                del self._unopened[key]
+                self._unreadable.discard(unopened.path)
+                self.incidents.append(
+                    Incident(kind=IncidentKind.UNOPENED, path=unopened.path, size=unopened.size)
+                )
 
     @staticmethod
     def _leads_to(path: str, key: Key) -> bool:

@@ -49,6 +49,8 @@ def test_h11_unreadable_from_the_start(home: Path) -> None:
         size = second.stat().st_size
         second.unlink()
         assert recorder.step() == numbered("first", 3)
+        recorder.clock.advance(recorder.limits.settle_s)
+        recorder.look()
         assert [(i.kind, i.size) for i in recorder.incidents[2:]] == [(IncidentKind.UNOPENED, size)]
 
 

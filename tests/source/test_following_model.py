@@ -102,7 +102,7 @@ class Following(RuleBasedStateMachine):
         gone = b"".join(body.data.splitlines(keepends=True)[-lines:])
         cut = set(gone.split(b"\n")) - {b""}
         self.unwatched = self.unwatched or bool(cut - body.seen)  # came and went without a trace
-        body.seen -= cut  # should other lines come there before the next look, nobody can say how many went
+        body.seen &= set(b"".join(kept).split(b"\n"))  # should other lines come there before the next look, nobody can say how many went
         body.known, body.trimmed = body.known and bool(body.seen), True
         self.destroy(body, gone)
         body.data = b"".join(kept)
@@ -334,6 +334,8 @@ class Following(RuleBasedStateMachine):
         if body.held and not body.alias:
             self.adrift.append(body)
         else:
+            if name != LIVE and set(body.lines()) - body.seen:
+                self.unwatched = True  # written to after it was rotated away: no incident for that
             self.destroy(body, body.data)
 
     def destroy(self, body: Body, data: bytes) -> None:

@@ -1,0 +1,101 @@
+"""Debian's logrotate in all its modes, against a writer that does not stop."""
+
+import shutil
+import subprocess
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from extractor.source import Limits
+from tests.following import Recorder
+
+LOGROTATE = shutil.which("logrotate") or shutil.which("logrotate", path="/usr/sbin:/usr/local/sbin")
+MODES = {
+    "create": "create",
+    "copytruncate": "copytruncate",
+    "compress": "create\ncompress",
+    "delaycompress": "create\ncompress\ndelaycompress",
+    "copytruncate and compress": "copytruncate\ncompress",
+    "dateext": "create\ndateext\ndateformat -%Y%m%d-%s",
+    "maxsize": "create\nmaxsize 100k\ndaily",
+}
+LINES_A_SECOND = 5000
+BURST = 25
+
+
+@dataclass(slots=True)
+class Writer:
+    """Appends numbered lines, opening the file for each burst as a logger does that watches its file."""
+
+    path: Path
+    count: int = 0
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def run(self) -> None:
+        """Until told to stop."""
+        while not self.stop.wait(BURST / LINES_A_SECOND):
+            with self.path.open("ab", buffering=0) as log:
+                log.write(b"".join(b'{"id": %09d}\n' % (self.count + i) for i in range(BURST)))
+            self.count += BURST
+
+
+def _follow(folder: Path, mode: str, seconds: float) -> None:
+    """Follow while rotating about three times a second, then compare what was written with what was read."""
+    assert LOGROTATE is not None
+    logs = folder / "logs"
+    logs.mkdir(mode=0o755)
+    log = logs / "app.log"
+    log.touch()
+    config = folder / "logrotate.conf"
+    force = [] if "maxsize" in MODES[mode] else ["--force"]
+    config.write_text(f"{log} {{\nrotate 5\nmissingok\n{MODES[mode]}\n}}\n")
+    config.chmod(0o644)
+    writer = Writer(log)
+    thread = threading.Thread(target=writer.run)
+    with Recorder(logs, ("app.log",), limits=Limits(settle_s=0.5)) as recorder:
+        recorder.look()  # what is rotated away before anybody looks is out of reach, under this pattern
+        thread.start()
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            command = [LOGROTATE, *force, "--state", str(folder / "state"), str(config)]
+            # With dateext it refuses to rotate twice within one second.
+            subprocess.run(command, check="dateext" not in mode, capture_output=True, timeout=30)
+            for _ in range(5):
+                recorder.clock.advance(0.06)
+                recorder.step()
+        writer.stop.set()
+        thread.join()
+        recorder.finish()
+        assert len(list(logs.iterdir())) > 1
+        read = [int(line[7:16]) for line in recorder.lines]
+        missing = sorted(set(range(writer.count)) - set(read))
+        assert len(read) == len(set(read))
+        assert recorder.lost() <= len(missing) * len(b'{"id": 000000000}\n')
+        if "copytruncate" in mode:
+            assert not missing or recorder.incidents
+        else:
+            assert missing == []
+            assert recorder.lost() == 0
+
+
+needs_logrotate = pytest.mark.skipif(
+    LOGROTATE is None, reason="logrotate is not installed (Debian: logrotate)"
+)
+
+
+@needs_logrotate
+@pytest.mark.parametrize("mode", MODES)
+def test_logrotate(tmp_path: Path, mode: str) -> None:
+    """Every line exactly once, but for what copytruncate lost between copy and truncation, which is never overstated."""
+    _follow(tmp_path, mode, 1.5)
+
+
+@needs_logrotate
+@pytest.mark.soak
+@pytest.mark.parametrize("mode", MODES)
+def test_logrotate_for_minutes(tmp_path: Path, mode: str) -> None:
+    """The same for five minutes in each mode."""
+    _follow(tmp_path, mode, 300)
