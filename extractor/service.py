@@ -39,6 +39,10 @@ PRUNE_EVERY_S = 3600.0
 PRUNE_FIRST_S = 60.0
 """So that a daemon that is started anew every hour prunes, too, and a start is not slowed by it."""
 
+GATHER_S = 0.005
+"""At most so long after a step lines are left to gather, so that a log that is written to all the time costs a fifth of
+a core and not all of it. The first line after a rest is read at once."""
+
 RETRY_S = 5.0
 """Longest pause before the state is tried again, or a full outbox looked at, when nothing rings."""
 
@@ -230,7 +234,9 @@ class Service:
                 changed = None
             else:
                 changed = wake.take()
+            began = now()
             progress = collector.step(changed)
+            step_s = now() - began
             if changed is None:
                 look_at = now() + self._pause_s()
             if progress.events:
@@ -243,6 +249,8 @@ class Service:
                 self._bell.wait(min(self._config.poll_interval_s, RETRY_S))
                 self._bell.clear()
             elif not progress.unread_bytes:
+                if progress.kind is ProgressKind.READ:
+                    self._stop.wait(min(4 * step_s, GATHER_S))
                 wake.wait(max(look_at - now(), 0.0))
 
     def _pause_s(self) -> float:

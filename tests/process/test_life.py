@@ -7,8 +7,6 @@ import socket
 import subprocess
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email.utils import formatdate
@@ -17,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.misbehaving import OK, Answer, MisbehavingServer, Request, in_turn
-from tests.running import PATIENCE_S, Program, Running, config_for, free_port, metric_line, wait_until
+from tests.running import PATIENCE_S, Program, Running, ask, config_for, free_port, metric_line, wait_until
 
 BROKEN_PACK = 'pack: broken\nversion: 1\nrules: [{id: nothing, event: x, when: {start_with: "a"}}]\n'
 
@@ -32,15 +30,6 @@ def program_on_log(folder: Path, url: str | None, lines: int = 0, **config: obje
     """A program that follows `worker.log` with so many lines in it."""
     write(folder / "worker.log", *range(lines))
     return Program(folder, config_for(url, "worker.log", **config))
-
-
-def ask(port: int, path: str) -> tuple[int, str]:
-    """GET: status and body."""
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
 
 
 # H21
