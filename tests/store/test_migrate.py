@@ -9,19 +9,20 @@ import pytest
 
 from extractor.store import Store, StoreError, StoreReader, StoreTooNew, StoreUnavailable, migrate
 from extractor.store.folder import StateFolder
-from extractor.store.migrate import Migration, expected_schema, migrations
+from extractor.store.migrate import Migration, expected_schema, migrations, newest
 from tests.storing import Failure, FakeClock, checkpoint, dump, fact, flaky, ids, open_store, waiting
 
+NOW = newest()
 LATER = (
     Migration(
-        2,
+        NOW + 1,
         (
             "ALTER TABLE incident ADD COLUMN note TEXT",
             "CREATE TABLE tally (name TEXT PRIMARY KEY) STRICT",
             "INSERT INTO tally VALUES ('x')",
         ),
     ),
-    Migration(3, ("CREATE TABLE other (name TEXT) STRICT", "INSERT INTO other SELECT name FROM tally")),
+    Migration(NOW + 2, ("CREATE TABLE other (name TEXT) STRICT", "INSERT INTO other SELECT name FROM tally")),
 )
 
 
@@ -65,10 +66,10 @@ def test_older_state_is_migrated_after_a_backup(older: Path, newer: None) -> Non
 
     assert waiting(store) == ids("one", "two")
     assert store.checkpoints() == [checkpoint("a", 10)]
-    assert version(older / "state.db") == 3
+    assert version(older / "state.db") == NOW + 2
     ((backup, _),) = StateFolder(older).copies()
-    assert backup.name.startswith("state.db.backup-v1-")
-    assert (version(backup), backup.stat().st_mode & 0o777) == (1, 0o600)
+    assert backup.name.startswith(f"state.db.backup-v{NOW}-")
+    assert (version(backup), backup.stat().st_mode & 0o777) == (NOW, 0o600)
     store.close()
     open_store(older).close()
     assert len(StateFolder(older).copies()) == 1
@@ -114,19 +115,19 @@ def test_migration_is_all_or_nothing_wherever_it_fails(
         with suppress(StoreError):
             open_store(folder, factory=flaky(Failure(at=at, late=late))).close()
         number = version(folder / "state.db")
-        assert number in {1, 2, 3}
+        assert number in {NOW, NOW + 1, NOW + 2}
         connection = sqlite3.connect(folder / "state.db")
         tables = {
             name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
         }
         connection.close()
-        assert ("tally" in tables, "other" in tables) == (number > 1, number > 2)
+        assert ("tally" in tables, "other" in tables) == (number > NOW, number > NOW + 1)
 
         store = open_store(folder)
         assert waiting(store) == ids("one", "two")
         assert store.status().incidents == ()
         store.close()
-        assert version(folder / "state.db") == 3
+        assert version(folder / "state.db") == NOW + 2
         assert dump(folder)["event"] == after["event"]
 
 
@@ -165,7 +166,7 @@ def test_damaged_older_state_is_rescued(older: Path, newer: None) -> None:
 
     assert waiting(store) == ids("one", "two")
     assert store.status().incidents[0].kind == "state_damaged"
-    assert version(older / "state.db") == 3
+    assert version(older / "state.db") == NOW + 2
     store.close()
 
 
