@@ -39,8 +39,8 @@ _VERSION = re.compile(r"[0-9A-Za-z.+-]{1,40}")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _EMAIL = re.compile(r"[A-Za-z0-9._%+-]@[A-Za-z0-9-]")
 _PHONE = re.compile(r"(?<![\w.-])\+[0-9](?:[ ().-]?[0-9]){7,14}(?![\w-])")
-
-_CARD = re.compile(r"(?<![\w.-])[0-9]{4}[ -]?[0-9]{4}[ -]?[0-9]{4}[ -]?[0-9]{1,7}(?![\w-])")
+# 2 to 6 are the first digits of the networks that are used; with others a number is no card, for the projection neither.
+_CARD = re.compile(r"(?<![\w.-])[2-6][0-9]{3}[ -]?[0-9]{4}[ -]?[0-9]{4}[ -]?[0-9]{1,7}(?![\w-])")
 
 _SEEN = 4096
 """What was accepted and repeats is remembered, so many of each: user ids, versions, contexts (one an organization)."""
