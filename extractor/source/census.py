@@ -63,6 +63,7 @@ class Census:
         self._present: dict[Key, Followed] = {}
         self._by_path: dict[str, Followed] = {}
         self._landmarks: dict[tuple[int, bytes], dict[str, Followed]] = {}
+        self._tiny = 0  # how many of these are shorter than any head place
         self._landmark_of: dict[str, tuple[int, bytes]] = {}
         self._gone: dict[str, Followed] = {}
         self._unresolved: dict[str, Followed] = {}
@@ -95,13 +96,14 @@ class Census:
         """One whole pass."""
         now_ns = int(self._clock.now() * 1e9)
         met: set[Key] = set()
+        replaced = {file.key for file in self._fresh}  # by a glance before this look
         self._by_path = {}
         for found in self._one_path_each(self.discovery.find(now_ns)):
             met.add(found.key)
             file = self._present.get(found.key)
             if file is not None:
                 self._meet(file, found.path, found.stat)
-            elif all(fresh.key != found.key for fresh in self._fresh):
+            elif found.key not in replaced:
                 self._open_new(found)
         for file in [file for key, file in self._present.items() if key not in met]:
             self._miss(file)
@@ -206,7 +208,7 @@ class Census:
             file.size, file.stamps, file.incomplete_at = found.st_size, stamps, -1
             self._grown[file.file_id] = file
         file.racy = found.st_ctime_ns > self._clock.now() * 1e9 - _RACY_NS
-        file.checked = True
+        file.checked, file.checked_size = True, file.size
         file.learn()
         self._index(file)
         if file.unread and file.size != file.incomplete_at:
@@ -230,6 +232,9 @@ class Census:
             self.handles.hand_over(file, new)
             if self._look_into(new):
                 self._fresh.append(new)
+        file.size = min(
+            file.size, file.checked_size
+        )  # what could not be read since may have been the new one's
         self._vanish(file, IncidentKind.TRUNCATED)
 
     def _note_size(self, file: Followed, size: int) -> None:
@@ -462,7 +467,7 @@ class Census:
             self._cannot_read(file.path)
             return False
         self._unreadable.discard(file.path)
-        file.checked = True
+        file.checked, file.checked_size = True, file.size
         return True
 
     def _add(self, file: Followed) -> None:
@@ -593,7 +598,7 @@ class Census:
                 continue
             if (gone.quiet and is_compressed(path)) or not self._continues(gone, path, status):
                 continue
-            file = self._opened(Found(path, status, gone.source, gone.rank))
+            file = self._opened(Found(path, status, gone.source, gone.rank, (status.st_dev, status.st_ino)))
             if file is not None:
                 self._continue(gone, file)
                 return True
@@ -667,11 +672,13 @@ class Census:
             self._unindex(file)
         if landmark is not None:
             self._landmark_of[file.file_id] = landmark
+            self._tiny += landmark[0] < HEAD[0]
             self._landmarks.setdefault(landmark, {})[file.file_id] = file
 
     def _unindex(self, file: Followed) -> None:
         landmark = self._landmark_of.pop(file.file_id, None)
         if landmark is not None:
+            self._tiny -= landmark[0] < HEAD[0]
             alike = self._landmarks[landmark]
             del alike[file.file_id]
             if not alike:
@@ -679,7 +686,7 @@ class Census:
 
     def _alike(self, file: Followed) -> list[Followed]:
         """Known files whose landmark a file has."""
-        tiny = range(1, HEAD[0]) if any(place < HEAD[0] for place, _ in self._landmarks) else ()
+        tiny = range(1, HEAD[0]) if self._tiny else ()
         marks = head_places(file.read_at, (*tiny, *HEAD))
         return [known for mark in marks for known in self._landmarks.get(mark, {}).values()]
 

@@ -10,6 +10,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from extractor.source.names import is_compressed, pod_of
 from extractor.source.spec import SourceSpec
@@ -21,19 +22,17 @@ _RACY_NS = 100_000_000
 take the kernel's coarse clock, which moves every 1 to 10 ms; network file systems are slower."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A regular file at a path that a source wants. `rank` orders files as the config does."""
+class Found(NamedTuple):
+    """A regular file at a path that a source wants. `rank` orders files as the config does.
+
+    A tuple, for ten thousand are made at each look.
+    """
 
     path: str
     stat: os.stat_result
     source: int
     rank: tuple[int, int]
-
-    @property
-    def key(self) -> tuple[int, int]:
-        """Device and inode: at one moment, and only then, a name for the file."""
-        return (self.stat.st_dev, self.stat.st_ino)
+    key: tuple[int, int]  # device and inode: at one moment, and only then, a name for the file
 
 
 @dataclass(slots=True)
@@ -43,6 +42,7 @@ class _Listing:
     names: tuple[str, ...]
     folders: tuple[str, ...]
     links: tuple[str, ...]
+    wanted: dict[tuple[int, str], list[str]]  # source and glob: the paths here that it wants
 
 
 def is_magic(part: str) -> bool:
@@ -55,7 +55,6 @@ class Discovery:
 
     Attributes:
         unreadable: Folders and paths that were there, but could not be looked at, in the last pass.
-        folders: Folders that were listed or hold a configured file, in the last pass: what is worth watching.
     """
 
     def __init__(self, sources: Sequence[SourceSpec], *, compressed: bool = False) -> None:
@@ -68,7 +67,6 @@ class Discovery:
         ]
         self._listings: dict[str, _Listing] = {}
         self.unreadable: set[str] = set()
-        self.folders: set[str] = set()
 
     def find(self, now_ns: int) -> Iterator[Found]:
         """Every wanted path once, in the configured order. A file may appear under several paths.
@@ -77,17 +75,17 @@ class Discovery:
             now_ns: The wall clock, to tell which modification times are too fresh to be trusted.
         """
         self.unreadable = set()
-        self.folders = set()
         seen: set[str] = set()
         visited: dict[str, _Listing | None] = {}
         for source, index, parts in self._patterns:
-            for path in self._expand("/", parts, now_ns, visited):
-                if path in seen or not self._accepts(source, path):
+            rank = (source.index, index)
+            for path in self._expand(source, "/", parts, now_ns, visited):
+                if path in seen:
                     continue
                 seen.add(path)
                 found = self._stat(path)
                 if found is not None and stat.S_ISREG(found.st_mode):
-                    yield Found(path, found, source.index, (source.index, index))
+                    yield Found(path, found, source.index, rank, (found.st_dev, found.st_ino))
         self._listings = {folder: listing for folder, listing in visited.items() if listing is not None}
 
     def wants(self, path: str) -> tuple[int, int] | None:
@@ -107,33 +105,53 @@ class Discovery:
         )
 
     def _expand(
-        self, folder: str, parts: tuple[str, ...], now_ns: int, visited: dict[str, _Listing | None]
+        self,
+        source: SourceSpec,
+        folder: str,
+        parts: tuple[str, ...],
+        now_ns: int,
+        visited: dict[str, _Listing | None],
     ) -> Iterator[str]:
         part, rest = parts[0], parts[1:]
         if part == "**":
-            yield from self._expand_deep(folder, rest or ("*",), now_ns, visited)
+            yield from self._expand_deep(source, folder, rest or ("*",), now_ns, visited)
         elif not is_magic(part):
             path = os.path.join(folder, part)
             if rest:
-                yield from self._expand(path, rest, now_ns, visited)
-            else:
-                self.folders.add(folder)
+                yield from self._expand(source, path, rest, now_ns, visited)
+            elif self._accepts(source, path):
                 yield path
         else:
             listing = self._list(folder, now_ns, visited)
             if listing is None:
                 return
+            if not rest:
+                yield from self._wanted(source, folder, part, listing)
+                return
             match = _part(part).fullmatch
-            for name in listing.names if not rest else listing.folders + listing.links:
-                if match(name):
-                    path = os.path.join(folder, name)
-                    if not rest:
-                        yield path
-                    elif name in listing.folders or os.path.isdir(path):
-                        yield from self._expand(path, rest, now_ns, visited)
+            for name in listing.folders + listing.links:
+                path = os.path.join(folder, name)
+                if match(name) and (name in listing.folders or os.path.isdir(path)):
+                    yield from self._expand(source, path, rest, now_ns, visited)
+
+    def _wanted(self, source: SourceSpec, folder: str, glob: str, listing: _Listing) -> list[str]:
+        """The paths of one folder that a source wants: found out once for each listing."""
+        wanted = listing.wanted.get((source.index, glob))
+        if wanted is None:
+            match = _part(glob).fullmatch
+            paths = (os.path.join(folder, name) for name in listing.names if match(name))
+            wanted = listing.wanted[source.index, glob] = [
+                path for path in paths if self._accepts(source, path)
+            ]
+        return wanted
 
     def _expand_deep(
-        self, top: str, rest: tuple[str, ...], now_ns: int, visited: dict[str, _Listing | None]
+        self,
+        source: SourceSpec,
+        top: str,
+        rest: tuple[str, ...],
+        now_ns: int,
+        visited: dict[str, _Listing | None],
     ) -> Iterator[str]:
         entered: set[tuple[int, int]] = set()
         waiting = [top]
@@ -143,7 +161,7 @@ class Discovery:
             if listing is None or listing.key[:2] in entered:
                 continue
             entered.add(listing.key[:2])  # a link to a folder above must not lead round for ever
-            yield from self._expand(folder, rest, now_ns, visited)
+            yield from self._expand(source, folder, rest, now_ns, visited)
             inner = [name for name in listing.folders if not name.startswith(".")]
             inner += [name for name in listing.links if os.path.isdir(os.path.join(folder, name))]
             waiting += (os.path.join(folder, name) for name in sorted(inner, reverse=True))
@@ -152,8 +170,6 @@ class Discovery:
         if folder in visited:
             return visited[folder]
         visited[folder] = listing = self._listed(folder, now_ns)
-        if listing is not None:
-            self.folders.add(folder)
         return listing
 
     def _listed(self, folder: str, now_ns: int) -> _Listing | None:
@@ -180,7 +196,7 @@ class Discovery:
             self.unreadable.add(folder)
             return None
         trusted = 0 <= found.st_mtime_ns < now_ns - _RACY_NS
-        return _Listing(key, trusted, tuple(sorted(names)), tuple(sorted(folders)), tuple(sorted(links)))
+        return _Listing(key, trusted, tuple(sorted(names)), tuple(sorted(folders)), tuple(sorted(links)), {})
 
     def _stat(self, path: str) -> os.stat_result | None:
         try:
