@@ -48,6 +48,8 @@ def build_event(name: str, *, size: int = 0, event: str = "plan_created", privat
         time_source=TimeSource.LINE,
         path="/var/log/app.log",
         offset=17,
+        organization=key("organization"),
+        milestones=(event,),
     )
 
 
@@ -125,6 +127,7 @@ TABLES = (
     "rule_seen",
     "counter",
     "incident",
+    "first_time",
 )
 
 

@@ -6,20 +6,24 @@ from pathlib import Path
 
 from extractor.cli.state import changing
 from extractor.config import load_config
+from extractor.ruleset.identity import Identity
 
 
 def forget_command(path: Path, identifier: str, *, user: bool) -> int:
     """Erase what is stored about an organization or a user, and say what is left to do."""
-    with changing(load_config(path, os.environ)) as store:
-        erased = store.forget(identifier)
+    config = load_config(path, os.environ)
+    organizations = () if user else (Identity.of(config.installation).organization_key(identifier),)
+    with changing(config) as store:
+        erased = store.forget(identifier, organizations=organizations)
     out = sys.stdout
     out.write("erased here, backups and damaged copies of the state included:\n")
     out.write(f"  {erased.waiting} events that waited\n")
     out.write(f"  {erased.dead_letters} dead letters\n")
     out.write(f"  {erased.sent} messages kept after their delivery\n")
     out.write(f"  {erased.memory} remembered values\n")
+    out.write(f"  {erased.first_times} steps of the funnel\n")
     out.write("their ids stay, as keyed hashes, so that reading the logs again brings nothing back\n")
-    if not any((erased.waiting, erased.dead_letters, erased.sent, erased.memory)):
+    if not any((erased.waiting, erased.dead_letters, erased.sent, erased.memory, erased.first_times)):
         form = (
             "a user id as it stands in messages, like membership/<uuid>"
             if user

@@ -8,7 +8,15 @@ from extractor.ruleset.codes import Code
 from extractor.ruleset.condition import ScalarValue
 from extractor.ruleset.identity import Identity
 from extractor.ruleset.load import Pack
-from extractor.ruleset.rule import EventPlan, MessageConstants, Rule, RuleSet, UnidentifiedUsers, Variable
+from extractor.ruleset.rule import (
+    EventPlan,
+    Funnel,
+    MessageConstants,
+    Rule,
+    RuleSet,
+    UnidentifiedUsers,
+    Variable,
+)
 from extractor.telemetry import Reason
 
 
@@ -95,6 +103,11 @@ def assemble_rules(choices: Sequence[Choice], settings: Settings) -> RuleSet:
         never=settings.never,
         disabled=tuple(disabled),
         cannot_show=tuple(note for choice in choices for note in choice.pack.cannot_show),
+        funnels=tuple(
+            Funnel(pack=choice.pack.name, steps=choice.pack.funnel)
+            for choice in choices
+            if choice.pack.funnel
+        ),
     )
 
 

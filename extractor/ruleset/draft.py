@@ -86,6 +86,8 @@ class Draft:
             time_source=self.time_source,
             path=self.path,
             offset=self.offset,
+            organization=b"" if group is None else self.rules.identity.organization_key(group),
+            milestones=self.rules.milestones(self.event, properties),
         )
 
     def _properties(self, recalled: Mapping[str, str]) -> Mapping[str, ScalarValue] | Rejection:

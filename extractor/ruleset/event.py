@@ -30,6 +30,8 @@ class Event:
         time_source: Where `time` comes from.
         path: Path of the file whose line showed the fact.
         offset: Byte at which that line, or its first piece, starts in the uncompressed file.
+        organization: Keyed hash of the organization, b"" where none is known; not kept with the event.
+        milestones: What this may be the first time of: its name, and steps of its pack's funnel; not kept either.
     """
 
     message_id: str
@@ -40,3 +42,5 @@ class Event:
     time_source: TimeSource
     path: str
     offset: int
+    organization: bytes = field(default=b"", compare=False)
+    milestones: tuple[str, ...] = field(default=(), compare=False)

@@ -52,6 +52,10 @@ class Identity:
         """A stable pseudonym of an organization, for `unidentified_users: anonymous`."""
         return _take_in(self._anonymous, (encode(organization),)).hex()
 
+    def organization_key(self, organization: str) -> bytes:
+        """Stands for an organization in the funnel."""
+        return self.memory_key("organization", "", (organization,))
+
     def _memory_key(self, kind: str, name: str, parts: tuple[str, ...]) -> bytes:
         return _take_in(self._memory, (kind.encode(), name.encode(), *map(encode, parts)))
 

@@ -25,7 +25,7 @@ from extractor.ruleset.model import (
     ValueShape,
 )
 from extractor.ruleset.path import Path
-from extractor.ruleset.references import check_references, check_rule
+from extractor.ruleset.references import check_funnel, check_references, check_rule
 from extractor.ruleset.rule import (
     ChangedRule,
     Decode,
@@ -36,6 +36,7 @@ from extractor.ruleset.rule import (
     Property,
     RememberRule,
     Rule,
+    Step,
     Variable,
 )
 from extractor.ruleset.value import Value
@@ -64,6 +65,7 @@ class Pack:
         known_kinds: Kinds of lines that look like activations and are known to be none.
         variables: What the operator may set, by name.
         events: What the tracking plan says of each event, by name.
+        funnel: The steps to activation; empty where the pack says none.
         rules: All of them, switched on or not.
         off: Ids of those that are off by default.
         examples: Of all rules, in the order of the file.
@@ -77,6 +79,7 @@ class Pack:
     known_kinds: tuple[str, ...]
     variables: Mapping[str, Variable]
     events: Mapping[str, EventPlan]
+    funnel: tuple[Step, ...]
     rules: tuple[Rule, ...]
     off: frozenset[str]
     examples: tuple[Example, ...] = field(repr=False)
@@ -94,6 +97,7 @@ def load_pack(node: Node) -> Pack:
     rules = loader.rules()
     variables = {name: loader.variable(name) for name in shape.variables}
     check_references(shape, rules, findings)
+    check_funnel(shape, rules, findings)
     findings.settle()
     return Pack(
         name=shape.pack,
@@ -107,6 +111,10 @@ def load_pack(node: Node) -> Pack:
             name: EventPlan(name=name, about=one.about, why=one.why or "")
             for name, one in shape.events.items()
         },
+        funnel=tuple(
+            Step(event=one.event, about=one.about, property_name=one.property or "", equals=one.equals)
+            for one in shape.funnel
+        ),
         rules=tuple(rules),
         off=frozenset(f"{shape.pack}/{rule.id}" for rule in shape.rules if not rule.enabled),
         examples=tuple(_examples(shape, findings)),

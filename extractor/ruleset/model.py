@@ -190,6 +190,15 @@ class EventShape(Shape):
     why: _Text | None = None
 
 
+class StepShape(Shape):
+    """A step of the funnel: the first `event` of an organization, or the first whose `property` has this value."""
+
+    event: _Name
+    about: _Text
+    property: _Name | None = None
+    equals: Scalar | None = None
+
+
 class PackShape(Shape):
     """A rule pack: a file of rules for one application."""
 
@@ -200,5 +209,6 @@ class PackShape(Shape):
     known_kinds: list[_Text] = []
     variables: dict[_Name, VariableShape] = {}
     events: dict[_Name, EventShape]
+    funnel: Annotated[list[StepShape], Field(max_length=12)] = []
     fragments: dict[_Name, FragmentShape] = {}
     rules: Annotated[list[RuleShape], Field(min_length=1)]

@@ -11,7 +11,9 @@ from extractor.ruleset.rule import Rule
 from extractor.ruleset.value import Recall
 
 
-def check_rule(shape: RuleShape, rule: Rule, events: Collection[str], at: Location, findings: Findings) -> None:
+def check_rule(
+    shape: RuleShape, rule: Rule, events: Collection[str], at: Location, findings: Findings
+) -> None:
     """Whether a rule's own parts go together."""
     if not rule.when:
         message = f'rule "{shape.id}" has no condition on the line itself'
@@ -77,6 +79,25 @@ def check_references(shape: PackShape, rules: Sequence[Rule], findings: Findings
                 )
             else:
                 _same_length(f'event "{forget.event}"', len(forget.key), keyed[forget.event], at, findings)
+
+
+def check_funnel(shape: PackShape, rules: Sequence[Rule], findings: Findings) -> None:
+    """Whether every step is of an event that the pack has, and of a property that some rule gives it."""
+    for number, step in enumerate(shape.funnel):
+        at: Location = ("funnel", number)
+        if step.event not in shape.events:
+            hint = did_you_mean(step.event, sorted(shape.events))
+            message = f'event "{step.event}" is not listed under "events"'
+            findings.refuse((*at, "event"), Code.UNKNOWN_EVENT, message, hint)
+            continue
+        known = {one.name for rule in rules if rule.event == step.event for one in rule.properties}
+        if step.property is not None and step.property not in known:
+            hint = did_you_mean(step.property, sorted(known))
+            message = f'no rule gives event "{step.event}" a property "{step.property}"'
+            findings.refuse((*at, "property"), Code.UNKNOWN_PROPERTY, message, hint)
+        if (step.property is None) is not (step.equals is None):
+            message = 'a step names a "property" and what it "equals", or neither'
+            findings.refuse(at, Code.UNKNOWN_PROPERTY, message, "say both, or only the event")
 
 
 def _same_length(what: str, here: int, there: int, at: Location, findings: Findings) -> None:

@@ -136,6 +136,36 @@ class EventPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A step of the way to activation: the first event of a name, or the first that says something.
+
+    Attributes:
+        event: The event's name.
+        about: What an organization has done then, in the pack's words.
+        property_name: Property that must have a value, or "" for any event of the name.
+        equals: That value.
+    """
+
+    event: str
+    about: str
+    property_name: str = ""
+    equals: ScalarValue | None = None
+
+    @property
+    def milestone(self) -> str:
+        """What the state keeps first times under: only words of the pack."""
+        return f"{self.event} {self.property_name}={self.equals}" if self.property_name else self.event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Funnel:
+    """The steps of one pack, in the order in which they are usually taken; see `Step`."""
+
+    pack: str
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Variable:
     """A value that the operator sets once in the config."""
 
@@ -183,6 +213,7 @@ class RuleSet:
         never: No event of these organizations.
         disabled: Ids of rules that are there and switched off, for `plan`.
         cannot_show: What the packs say that a log cannot show.
+        funnels: The way to activation, of each pack that says one.
     """
 
     rules: tuple[Rule, ...]
@@ -195,10 +226,25 @@ class RuleSet:
     never: frozenset[str] = frozenset()
     disabled: tuple[str, ...] = ()
     cannot_show: tuple[str, ...] = ()
+    funnels: tuple[Funnel, ...] = ()
     index: "RuleIndex" = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "index", RuleIndex.of(self.rules))
+
+    def milestones(self, event: str, properties: Mapping[str, ScalarValue]) -> tuple[str, ...]:
+        """What an event may be the first time of: its name, and the steps that ask for a value that it has."""
+        return (
+            event,
+            *(
+                step.milestone
+                for funnel in self.funnels
+                for step in funnel.steps
+                if step.property_name
+                and step.event == event
+                and properties.get(step.property_name) == step.equals
+            ),
+        )
 
     def excludes(self, organization: str | None) -> bool:
         """Whether the config takes the events of an organization (None: of nobody knows which) away."""

@@ -19,6 +19,7 @@ from extractor.store.errors import (
     StoreTooNew,
     StoreUnavailable,
 )
+from extractor.store.first_time import FirstTime
 from extractor.store.limits import StoreLimits
 from extractor.store.optout import OptOut
 from extractor.store.reader import StoreReader
@@ -34,6 +35,7 @@ __all__ = [
     "DeadLetter",
     "Erased",
     "FileStatus",
+    "FirstTime",
     "Hold",
     "Incident",
     "OptOut",

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from extractor.store.database import Database
+from extractor.store.first_time import forget_first_times
 from extractor.store.folder import StateFolder
 from extractor.store.optout import OptOut
 from extractor.store.outbox import recount
@@ -26,6 +27,7 @@ class Erased:
         dead_letters: Events among the dead letters.
         sent: Messages that were kept after their delivery.
         memory: Remembered values.
+        first_times: Rows of the funnel.
         destinations: Names of the destinations that had acknowledged some of the messages: ask them to delete, too.
     """
 
@@ -33,6 +35,7 @@ class Erased:
     dead_letters: int
     sent: int
     memory: int
+    first_times: int
     destinations: tuple[str, ...]
 
 
@@ -42,6 +45,7 @@ def opt_out(connection: sqlite3.Connection, chosen: OptOut, *, now: float) -> No
     connection.execute("INSERT INTO doomed SELECT sequence FROM event")
     _erase_doomed(connection, now=now)
     connection.execute("UPDATE memory SET value = NULL WHERE value IS NOT NULL")
+    connection.execute("DELETE FROM first_time")
     connection.execute(
         "UPDATE state SET opt_out_since = ?, opt_out_by = ?, retry_at = NULL, hold_since = NULL, hold_reason = NULL,"
         " hold_status = NULL",
@@ -50,12 +54,20 @@ def opt_out(connection: sqlite3.Connection, chosen: OptOut, *, now: float) -> No
 
 
 def is_purged(connection: sqlite3.Connection) -> bool:
-    """Whether no message is stored."""
-    return connection.execute("SELECT 1 FROM event LIMIT 1").fetchone() is None
+    """Whether no message is stored, and nothing of the funnel."""
+    stored = "SELECT 1 WHERE EXISTS (SELECT 1 FROM event) OR EXISTS (SELECT 1 FROM first_time)"
+    return connection.execute(stored).fetchone() is None
 
 
-def forget(connection: sqlite3.Connection, identifier: str, keys: Iterable[bytes], *, now: float) -> Erased:
-    """Erase every message in which this text stands as a whole JSON string, and every value remembered of it."""
+def forget(
+    connection: sqlite3.Connection,
+    identifier: str,
+    keys: Iterable[bytes],
+    organizations: Iterable[bytes] = (),
+    *,
+    now: float,
+) -> Erased:
+    """Erase every message in which this text stands as a whole JSON string, every value remembered of it, and more."""
     spellings = {json.dumps(identifier, ensure_ascii=False), json.dumps(identifier)}
     connection.execute("CREATE TEMP TABLE IF NOT EXISTS doomed (sequence INTEGER PRIMARY KEY)")
     for spelling in spellings:
@@ -78,8 +90,9 @@ def forget(connection: sqlite3.Connection, identifier: str, keys: Iterable[bytes
         "SELECT DISTINCT name FROM destination JOIN sent ON sent.destination = destination.number"
         " JOIN doomed USING (sequence) ORDER BY name"
     ).fetchall()
+    first_times = forget_first_times(connection, organizations)
     _erase_doomed(connection, now=now)
-    return Erased(waiting, dead, kept, memory, tuple(name for (name,) in destinations))
+    return Erased(waiting, dead, kept, memory, first_times, tuple(name for (name,) in destinations))
 
 
 def _erase_doomed(connection: sqlite3.Connection, *, now: float) -> None:

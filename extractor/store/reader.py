@@ -9,6 +9,7 @@ from extractor.store.batch import DeadLetter, SentEvent
 from extractor.store.checkpoints import read_checkpoints
 from extractor.store.database import Database
 from extractor.store.errors import StoreMissing, StoreTooNew, StoreUnavailable
+from extractor.store.first_time import FirstTime, read_first_times
 from extractor.store.folder import StateFolder
 from extractor.store.migrate import newest, version
 from extractor.store.status import Clock, StatusSnapshot, read_status
@@ -76,6 +77,11 @@ class StoreReader:
         """All that `status` shows."""
         with self._database.reading() as connection:
             return read_status(connection, now=self._clock.now())
+
+    def first_times(self) -> list[FirstTime]:
+        """When each organization first did what counts."""
+        with self._database.reading() as connection:
+            return read_first_times(connection)
 
     def dead_letters(self) -> list[DeadLetter]:
         """All of them, in the order of their recording."""

@@ -9,6 +9,7 @@ from extractor.checkpoint import Checkpoint
 from extractor.ruleset.event import Event
 from extractor.ruleset.outcome import Outcome, Rejection, resolve
 from extractor.store.checkpoints import forget_checkpoints, write_checkpoints
+from extractor.store.first_time import write_first_times
 from extractor.store.limits import DAY_S
 from extractor.store.lookup import known_ids
 from extractor.store.memory import TransactionMemory
@@ -120,6 +121,7 @@ def record(
         for known in known_ids(connection, list(fresh), destination):
             del fresh[known]
         _enqueue(connection, fresh, now=now)
+        write_first_times(connection, fresh, events)
         recorded = Recorded(tuple(fresh.values()), tuple(rejections), repeats=len(events) - len(fresh))
         count(connection, _tallies(matched, rejections, tallies), now=now)
         connection.executemany(

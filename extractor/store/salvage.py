@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from extractor.ruleset.event import TimeSource
 from extractor.ruleset.outcome import Standing
 from extractor.store.batch import EVENT_COLUMNS, build_stored
 from extractor.store.checkpoints import COLUMNS, build_checkpoint, write_checkpoints
@@ -283,6 +284,13 @@ def _carry_history(source: sqlite3.Connection, target: sqlite3.Connection) -> No
             (row[0], row[1], _text(row[2]), row[3], row[4], _text(row[5])),
         )
 
+    def first_time(row: Sequence[Any]) -> None:
+        known = (row[0], _text(row[1]), float(row[2]), TimeSource(_text(row[3])).value)
+        target.execute("INSERT OR IGNORE INTO first_time VALUES (?, ?, ?, ?)", known)
+
+    first_times = "SELECT organization, milestone, time, time_source FROM first_time"
+    for low, high in _shares():
+        _each(_Scan(source).rows(first_times, "organization", low, high), first_time)
     _each(_Scan(source).rows("SELECT rule, last_at FROM rule_seen", "rule", "", _END), seen)
     _each(_Scan(source).rows("SELECT name, rule, label, day, count FROM counter", "name", "", _END), counter)
     _each(
