@@ -165,6 +165,26 @@ def test_an_opt_out_that_nobody_lifted_in_the_state_still_holds(shell: Shell) ->
     assert (said.code, said.out) == (1, "")
 
 
+def test_what_was_logged_under_an_opt_out_is_not_brought_back(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not from the live file after the opt-out was lifted, and not from a compressed copy of it."""
+    log = customer_line("before") + "\n"
+    shell.write("api.log", log)
+    assert len(ids_of(shell("run", "--once").out)) == 1
+    monkeypatch.setenv("LAGO_DISABLE_SEGMENT", "true")
+    log += customer_line("meanwhile") + "\n"
+    shell.write("api.log", log)
+    assert shell("run", "--once").out == ""
+    monkeypatch.delenv("LAGO_DISABLE_SEGMENT")
+    assert shell("run", "--once").out == ""
+    shell.write("api.log.1.gz", gzip.compress(log.encode()))
+    assert (said := shell("backfill", "api.log.1.gz", *SAY_ALL)).code == 0
+    assert said.out == ""
+    shell.write("api.log", log + customer_line("after") + "\n")
+    assert len(ids_of(shell("run", "--once").out)) == 1
+
+
 def backfill_of(shell: Shell, stop: threading.Event) -> Backfill:
     """The writer of the shell's state."""
     config = load_config(shell.folder / "extractor.yaml", {})
