@@ -38,18 +38,18 @@ FAILURES = [
 
 LEAK = """\
 import sys
-from extractor.intake import Intake
-take = Intake.take
-def leaking(self, chunk, *args, **options):
-    sys.stderr.write(repr(bytes(chunk.data)) + "\\n")
-    return take(self, chunk, *args, **options)
-Intake.take = leaking
+from extractor.source import reader
+build = reader.Chunk
+def leaking(**fields):
+    sys.stderr.write(repr(bytes(fields["data"])) + "\\n")
+    return build(**fields)
+reader.Chunk = leaking
 """
 DEATH = """\
-from extractor.intake import Intake
-def dying(self, chunk, *args, **options):
-    raise ValueError(bytes(chunk.data))
-Intake.take = dying
+from extractor.source import reader
+def dying(**fields):
+    raise ValueError(bytes(fields["data"]))
+reader.Chunk = dying
 """
 
 
