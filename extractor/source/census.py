@@ -583,7 +583,8 @@ class Census:
             return
         gone.real = None
         gone.path, gone.key, gone.size, gone.stamps = file.path, file.key, file.size, file.stamps
-        gone.checked, gone.racy = True, True
+        gone.checked, gone.racy, gone.checked_size = True, True, file.size
+        gone.identity = gone.identity.up_to(file.size)  # a copy may be shorter than what was seen
         gone.changed_at = self._clock.monotonic()
         if not gone.renamed:
             self._leaving.pop(gone.file_id, None)
