@@ -261,7 +261,7 @@ class Census:
 
     def _copied_away(self, file: Followed) -> bool:
         """Whether a sibling holds all that was read of a file that is shorter now: it was emptied, not cut."""
-        return any(self._continues(file, path, status) for path, status in self._siblings(file))
+        return any(self._continues(file, path, status) is not None for path, status in self._siblings(file))
 
     # -- gone ---------------------------------------------------------------------------------------------------
 
@@ -597,11 +597,14 @@ class Census:
         for path, status in self._siblings(gone):
             if same_inode and (status.st_dev, status.st_ino) != gone.key:
                 continue
-            if (gone.quiet and is_compressed(path)) or not self._continues(gone, path, status):
+            compared = None if gone.quiet and is_compressed(path) else self._continues(gone, path, status)
+            if compared is None:
                 continue
             file = self._opened(Found(path, status, gone.source, gone.rank, (status.st_dev, status.st_ino)))
             if file is not None:
                 self._continue(gone, file)
+                if compared.verdict is Verdict.CUT:
+                    self._cut(gone, compared)
                 return True
         return False
 
@@ -624,29 +627,32 @@ class Census:
             if (status.st_dev, status.st_ino) not in self._present:
                 yield path, status
 
-    def _continues(self, gone: Followed, path: str, status: os.stat_result) -> bool:
-        """Whether the file at a path has all the bytes that were read of a vanished one.
+    def _continues(self, gone: Followed, path: str, status: os.stat_result) -> Compared | None:
+        """What makes the file at a path the continuation of a vanished one, or None.
 
-        A file of which nothing is known but that it was empty is followed by its inode, if the name fits too.
+        It has all the bytes that were read of it; or it has its inode, and some of them. A file of which nothing is
+        known but that it was empty is followed by its inode, if the name fits too.
         """
-        size = max(gone.offset, min(gone.size, HEAD[-1]))
+        name = os.path.basename(path)
         try:
             handle = open_handle(path)
         except OSError:
-            return False
+            return None
         try:
+            # How long a compressed one is shows only at its end.
+            size = max(gone.offset, min(gone.size, HEAD[-1])) if is_compressed(name) else handle.size()
             compared = gone.identity.compare(handle.read_at, size, gone.offset)
         except OSError:
-            return False
+            return None
         finally:
             handle.close()
-        if compared.verdict is not Verdict.SAME:
-            return False
-        if compared.proven:
-            return True
-        same_inode = (status.st_dev, status.st_ino) == gone.key
-        name = os.path.basename(path)
-        return same_inode and not is_compressed(name) and is_sibling(name, os.path.basename(gone.lineage))
+        same_inode = (status.st_dev, status.st_ino) == gone.key and not is_compressed(name)
+        if compared.verdict is Verdict.CUT:
+            return compared if same_inode and compared.proven else None
+        if compared.verdict is Verdict.REWRITTEN:
+            return None
+        fits = same_inode and is_sibling(name, os.path.basename(gone.lineage))
+        return compared if compared.proven or fits else None
 
     # -- bookkeeping --------------------------------------------------------------------------------------------
 

@@ -212,11 +212,7 @@ def _thinned(places: list[tuple[int, bytes]]) -> tuple[tuple[int, bytes], ...]:
     """
     end = places[-1][0] if places else 0
     while len(places) > MAX_PLACES:
-        first = bisect_right(places, HEAD[-1], key=_offset_of)
-        middle = range(max(first, 1), len(places) - DENSE)
-        if not middle:
-            del places[first]
-            continue
+        middle = [i for i in range(1, len(places) - DENSE) if places[i][0] not in HEAD]
         drop = min(middle, key=lambda i: (places[i + 1][0] - places[i - 1][0]) / (end - places[i][0] + 1))
         del places[drop]
     return tuple(places)

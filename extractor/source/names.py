@@ -14,7 +14,7 @@ COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".lz4", ".Z", ".zip")
 
 _DATE = r"\d{4}-?\d{2}-?\d{2}(?:[-_.T]?\d{2}(?:[-_.:]?\d{2}){0,2}|[-_.]?\d{9,10})?"
 _NUMBERED = re.compile(r"(?P<base>.+)\.(?P<number>\d{1,4})")
-_DATED = re.compile(rf"(?P<base>.+)[-.](?P<date>{_DATE}|\d{{9,10}})")
+_DATED = re.compile(rf"(?P<base>.+?)[-.](?P<date>{_DATE}|\d{{9,10}})")
 _DATED_WITHIN = re.compile(rf"(?P<base>.+?)[-._](?P<date>{_DATE})(?P<extension>\.[A-Za-z]+)")
 _ASIDE = re.compile(r"(?P<base>.+)[.~](?:old|bak|prev)")
 _POD = re.compile(r"/pods/(?P<namespace>[^/_]+)_(?P<pod>[^/_]+)_(?P<uid>[^/_]+)/(?P<container>[^/]+)/[^/]+$")

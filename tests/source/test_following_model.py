@@ -102,7 +102,9 @@ class Following(RuleBasedStateMachine):
         gone = b"".join(body.data.splitlines(keepends=True)[-lines:])
         cut = set(gone.split(b"\n")) - {b""}
         self.unwatched = self.unwatched or bool(cut - body.seen)  # came and went without a trace
-        body.seen &= set(b"".join(kept).split(b"\n"))  # should other lines come there before the next look, nobody can say how many went
+        body.seen &= set(
+            b"".join(kept).split(b"\n")
+        )  # should other lines come there before the next look, nobody can say how many went
         body.known, body.trimmed = body.known and bool(body.seen), True
         self.destroy(body, gone)
         body.data = b"".join(kept)
