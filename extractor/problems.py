@@ -21,6 +21,15 @@ class Place:
         return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
 
 
+def spell_out(text: str) -> str:
+    """The text in one line, with nothing that a terminal could act on: what is not printable is spelled out."""
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in text
+    )
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
     """One thing that is wrong.
@@ -38,8 +47,9 @@ class Problem:
     hint: str = ""
 
     def __str__(self) -> str:
-        head = f"{self.place}: {self.code} {self.message}"
-        return f"{head}\n    hint: {self.hint}" if self.hint else head
+        # A key of somebody else's pack may hold whatever it likes, such as the end of a line or a terminal's escapes.
+        head = spell_out(f"{self.place}: {self.code} {self.message}")
+        return f"{head}\n    hint: {spell_out(self.hint)}" if self.hint else head
 
 
 class ProblemError(Exception):

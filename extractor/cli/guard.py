@@ -43,11 +43,7 @@ def is_store_error(error: Exception) -> bool:
 
 def tell_problems(error: ProblemError) -> int:
     """Print every problem; the exit code."""
-    from extractor.cli.terminal import printable
-
-    # What a key of somebody else's pack is made of must not act on the terminal of whoever checks it.
-    for line in str(error).split("\n"):
-        sys.stderr.write(f"{printable(line)}\n")
+    sys.stderr.write(f"{error}\n")
     count = len(error.problems)
     sys.stderr.write(f"{count} problem{'' if count == 1 else 's'} found\n")
     return 1

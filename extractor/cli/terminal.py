@@ -6,16 +6,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from extractor.config.quantity import seconds
+from extractor.words import age_text, printable, size_text, time_text
 
-
-def printable(value: object) -> str:
-    """A value without anything that a terminal could act on: control characters are spelled out."""
-    text = str(value)
-    if text.isprintable():
-        return text
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in text
-    )
+__all__ = ["absolute", "age_text", "columns", "parse_moment", "printable", "size_text", "time_text"]
 
 
 def absolute(path: str) -> str:
@@ -38,28 +31,6 @@ def columns(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> list
         ).rstrip()
         for row in rows
     ]
-
-
-def size_text(size: float) -> str:
-    """Bytes in the largest fitting decimal unit."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if abs(size) < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"
-
-
-def age_text(age_s: float) -> str:
-    """Seconds in the unit that a person would use."""
-    for limit, unit_s, unit in ((90, 1, "s"), (5400, 60, "min"), (129_600, 3600, "h")):
-        if age_s < limit:
-            return f"{max(age_s, 0) / unit_s:.0f} {unit}"
-    return f"{age_s / 86_400:.0f} days"
-
-
-def time_text(moment: float) -> str:
-    """Unix seconds as a UTC time."""
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
 def parse_moment(text: str, now: float) -> float:

@@ -57,6 +57,12 @@ _CRI: Final = re.compile(rf"({_TIME}) (stdout|stderr) ([FP])(?::[^ ]{{1,256}})?(
 _DOCKER_KEYS: Final = frozenset({"log", "stream", "attrs", "time"})
 _STREAMS: Final = ("stdout", "stderr")
 _DOCKER_START: Final = b'{"log":"'
+# As Docker lays it out, `stream` right behind `log`. Whatever else goes on in the next line is nothing of Docker's: the
+# prefilter would not see it, and a bare log could swallow the line behind.
+_DOCKER_PIECE: Final = re.compile(
+    rb'\{"log":"(?:[^"\\]++|\\.)*+","stream":"[a-z]++"'
+    rb'(?:,"time":"[^"\\]++"|,"attrs":\{(?:[^"{}]++|"(?:[^"\\]++|\\.)*+")*+\})++\}\s*+'
+)
 _LOOK: Final = 16
 
 
@@ -114,6 +120,8 @@ def _unwrap_docker(data: bytes) -> Piece | None:
     if isinstance(attributes, dict):
         named = tuple(sorted((name, value) for name, value in attributes.items() if isinstance(value, str)))
     complete = log.endswith("\n")
+    if not complete and not _DOCKER_PIECE.fullmatch(data):
+        return None
     return Piece((log[:-1] if complete else log).encode(), parse_time(time), stream, complete, named)
 
 

@@ -1,0 +1,93 @@
+"""Fuzzes each decoder and the whole path: `python -m tests.fuzz [--seconds 600] [TARGET ...]`.
+
+Needs `atheris` (the dependency group `fuzz`). Starts from lines of the samples. An input that breaks a law, takes
+over 10 s or 2 GB is written to `tests/fuzz/found/TARGET/`, where `tests/fuzz/test_found.py` tries it from then on:
+commit it together with what mends it.
+"""
+
+import argparse
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.fuzz.targets import ROOT, TARGETS
+
+FOUND = Path(__file__).parent / "found"
+MAX_BYTES = 16 * 1024
+"""Of one input; what only longer ones do is the matter of `tests/test_hostile_lines.py` and `tests/test_linear.py`."""
+
+
+def write_dictionary(path: Path) -> None:
+    """Words that a fuzzer would not guess: all that stands between quotes in the samples and the pack."""
+    text = b"\n".join(
+        [*TARGETS["line"].seeds(), *TARGETS["ruby"].seeds(), (ROOT / "rules" / "lago.yaml").read_bytes()]
+    )
+    words = {
+        *re.findall(rb"[A-Za-z_:]{3,40}", text),
+        b"#<GlobalID:0x1 @uri=#<URI::GID gid://a/B/1>>",
+        b"=>",
+        b"\\\\u",
+    }
+    path.write_text("".join(f'"{word.decode()}"\n' for word in sorted(words)), encoding="ascii")
+
+
+def fuzz(name: str, seconds: int) -> bool:
+    """Fuzz one target; whether all went well."""
+    found = FOUND / name
+    with tempfile.TemporaryDirectory() as folder:
+        corpus, dictionary = Path(folder, "corpus"), Path(folder, "words")
+        corpus.mkdir()
+        write_dictionary(dictionary)
+        for number, seed in enumerate(TARGETS[name].seeds()):
+            (corpus / f"seed-{number}").write_bytes(seed[:MAX_BYTES])
+        before = set(found.glob("*"))
+        found.mkdir(parents=True, exist_ok=True)
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "tests.fuzz.one",
+                name,
+                str(corpus),
+                f"-dict={dictionary}",
+                f"-max_total_time={seconds}",
+                f"-max_len={MAX_BYTES}",
+                f"-artifact_prefix={found}/",
+                "-timeout=10",
+                "-rss_limit_mb=2048",
+                "-print_final_stats=1",
+                "-verbosity=0",
+                "-close_fd_mask=0",
+            ],
+            cwd=ROOT,
+            capture_output=True,
+            check=False,
+        )
+    said = done.stderr.decode("utf-8", "replace")
+    units = re.search(r"number_of_executed_units: (\d+)", said)
+    kept = sorted(path.name for path in set(found.glob("*")) - before)
+    print(
+        f"{name}: {units[1] if units else '?'} inputs in {seconds} s, {', '.join(kept) or 'nothing found'}",
+        flush=True,
+    )
+    if done.returncode or kept:
+        print(done.stdout.decode("utf-8", "replace")[-3000:], said[-3000:], flush=True)
+    if not any(found.iterdir()):
+        found.rmdir()
+    return not done.returncode and not kept
+
+
+def main() -> int:
+    """Exit code 1: something was found."""
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
+    parser.add_argument("--seconds", type=int, default=600, help="for each target (default: 600)")
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help=", ".join(TARGETS))
+    chosen = parser.parse_args()
+    results = [fuzz(name, chosen.seconds) for name in chosen.targets or TARGETS]
+    return 0 if all(results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
