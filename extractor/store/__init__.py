@@ -20,6 +20,7 @@ from extractor.store.errors import (
     StoreUnavailable,
 )
 from extractor.store.first_time import FirstTime
+from extractor.store.history import DailyCount, DeadReason, SentRate
 from extractor.store.limits import StoreLimits
 from extractor.store.optout import OptOut
 from extractor.store.reader import StoreReader
@@ -32,7 +33,9 @@ __all__ = [
     "Batch",
     "Clock",
     "CounterStatus",
+    "DailyCount",
     "DeadLetter",
+    "DeadReason",
     "Erased",
     "FileStatus",
     "FirstTime",
@@ -43,6 +46,7 @@ __all__ = [
     "Recorded",
     "RuleStatus",
     "SentEvent",
+    "SentRate",
     "StatusSnapshot",
     "Store",
     "StoreBroken",

@@ -1,6 +1,7 @@
 """Questions to the state that change nothing; also the whole of what a reader without the lock can do."""
 
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 
 from extractor.checkpoint import Checkpoint
@@ -11,6 +12,15 @@ from extractor.store.database import Database
 from extractor.store.errors import StoreMissing, StoreTooNew, StoreUnavailable
 from extractor.store.first_time import FirstTime, read_first_times
 from extractor.store.folder import StateFolder
+from extractor.store.history import (
+    DailyCount,
+    DeadReason,
+    SentRate,
+    read_daily,
+    read_dead_reasons,
+    read_last_sent,
+    read_sent_rates,
+)
 from extractor.store.migrate import newest, version
 from extractor.store.status import Clock, StatusSnapshot, read_status
 
@@ -82,6 +92,26 @@ class StoreReader:
         """When each organization first did what counts."""
         with self._database.reading() as connection:
             return read_first_times(connection)
+
+    def daily(self, name: str, since: float) -> list[DailyCount]:
+        """Counts of one name since the day of a time (unix seconds), by day."""
+        with self._database.reading() as connection:
+            return read_daily(connection, name, since)
+
+    def last_sent(self, events: Sequence[str]) -> dict[str, SentEvent]:
+        """The last message of each event that was acknowledged, as far as messages are kept."""
+        with self._database.reading() as connection:
+            return read_last_sent(connection, events)
+
+    def dead_reasons(self) -> list[DeadReason]:
+        """Dead letters by event, reason and answer."""
+        with self._database.reading() as connection:
+            return read_dead_reasons(connection)
+
+    def sent_rates(self, within_s: Sequence[float]) -> list[SentRate]:
+        """How many acknowledgements there were within each of these times (seconds)."""
+        with self._database.reading() as connection:
+            return read_sent_rates(connection, within_s, now=self._clock.now())
 
     def dead_letters(self) -> list[DeadLetter]:
         """All of them, in the order of their recording."""

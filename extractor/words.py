@@ -1,0 +1,35 @@
+"""Values as people read them: nothing to act on, times in UTC, sizes and ages in the unit that fits.
+
+For the terminal and for the page. May import `problems`.
+"""
+
+from datetime import UTC, datetime
+
+from extractor.problems import spell_out
+
+
+def printable(value: object) -> str:
+    """A value without anything that a terminal could act on: control characters are spelled out."""
+    return spell_out(str(value))
+
+
+def size_text(size: float) -> str:
+    """Bytes in the largest fitting decimal unit."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if abs(size) < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
+def age_text(age_s: float) -> str:
+    """Seconds in the unit that a person would use."""
+    for limit, unit_s, unit in ((90, 1, "s"), (5400, 60, "min"), (129_600, 3600, "h")):
+        if age_s < limit:
+            return f"{max(age_s, 0) / unit_s:.0f} {unit}"
+    return f"{age_s / 86_400:.0f} days"
+
+
+def time_text(moment: float) -> str:
+    """Unix seconds as a UTC time."""
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
