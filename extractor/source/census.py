@@ -408,10 +408,10 @@ class Census:
     def _take_over(self, file: Followed) -> None:
         """A new file that starts like a vanished one is an older state of it, restored: what it has was read."""
         for gone in self._alike(file) if file.state is State.PRESENT and file.handle else ():
-            if gone.state is not State.GONE or not gone.offset:
+            if gone.state is not State.GONE:
                 continue
             compared = gone.identity.compare(file.read_at, file.size, gone.offset, gone.size)
-            if compared.verdict is Verdict.CUT and compared.resume:
+            if compared.verdict is Verdict.CUT and (compared.resume or not gone.offset):
                 self.forget(file)
                 self._continue(gone, file)
                 self._cut(gone, compared)
