@@ -112,7 +112,7 @@ class Census:
         self._link(settle=settle)
         self._resolve(settle=settle)
         self._end(settle=settle)
-        self._forget()
+        self._prune()
         self._first_look = False
 
     def glance(self, paths: Collection[str]) -> bool:
@@ -177,9 +177,9 @@ class Census:
         stamps = (found.st_mtime_ns, found.st_ctime_ns)
         if file.checked and not file.racy and found.st_size == file.size and stamps == file.stamps:
             return
-        self._examine(file, found)
+        self._examine(file)
 
-    def _examine(self, file: Followed, found: os.stat_result) -> None:
+    def _examine(self, file: Followed) -> None:
         """Hold a file's bytes against its identity."""
         held = file.handle is not None
         try:
@@ -191,7 +191,6 @@ class Census:
         except OSError:
             file.checked = False
             self._cannot_read(file.path)
-            self._note_size(file, found.st_size)
             return
         self._unreadable.discard(file.path)
         verdict = compared.verdict
@@ -208,7 +207,7 @@ class Census:
             file.size, file.stamps, file.incomplete_at = found.st_size, stamps, -1
             self._grown[file.file_id] = file
         file.racy = found.st_ctime_ns > self._clock.now() * 1e9 - _RACY_NS
-        file.checked, file.checked_size = True, file.size
+        file.checked = True
         file.learn()
         self._index(file)
         if file.unread and file.size != file.incomplete_at:
@@ -232,16 +231,7 @@ class Census:
             self.handles.hand_over(file, new)
             if self._look_into(new):
                 self._fresh.append(new)
-        file.size = min(
-            file.size, file.checked_size
-        )  # what could not be read since may have been the new one's
         self._vanish(file, IncidentKind.TRUNCATED)
-
-    def _note_size(self, file: Followed, size: int) -> None:
-        """What a stat has seen of a file that cannot be read is lost, if it goes before it can."""
-        if size > file.size:
-            file.size = size
-            self._grown[file.file_id] = file
 
     def _compared(self, file: Followed, size: int) -> Compared:
         identity, offset = file.identity, file.offset
@@ -278,7 +268,7 @@ class Census:
                 return
             file.state = State.ADRIFT
             self._leaving[file.file_id] = file
-            self._examine(file, found)
+            self._examine(file)
             self.let_go(file)
             return
         try:
@@ -467,7 +457,7 @@ class Census:
             self._cannot_read(file.path)
             return False
         self._unreadable.discard(file.path)
-        file.checked, file.checked_size = True, file.size
+        file.checked = True
         return True
 
     def _add(self, file: Followed) -> None:
@@ -583,7 +573,7 @@ class Census:
             return
         gone.real = None
         gone.path, gone.key, gone.size, gone.stamps = file.path, file.key, file.size, file.stamps
-        gone.checked, gone.racy, gone.checked_size = True, True, file.size
+        gone.checked, gone.racy = True, True
         gone.identity = gone.identity.up_to(file.size)  # a copy may be shorter than what was seen
         gone.changed_at = self._clock.monotonic()
         if not gone.renamed:
@@ -753,7 +743,7 @@ class Census:
         patience = self._limits.settle_s * (1 if successor not in (None, file) else _ORPHAN_SETTLES)
         return settle or self._clock.monotonic() - file.changed_at >= patience
 
-    def _forget(self) -> None:
+    def _prune(self) -> None:
         """Prune the rows of files that are gone for too long, or of too many."""
         self._most = max(self._most, len(self._present))
         too_many = len(self._gone) - max(self._limits.min_gone, 2 * self._most)

@@ -30,7 +30,6 @@ class Followed:
     Attributes:
         offset: Byte up to which it was read (by this process; `recorded` is what a crash goes back to).
         size: Bytes at the last look.
-        checked_size: Bytes at the last look that could hold them against its identity.
         stamps: Modification and change time at the last look, ns.
         skipping: Where the line started that is too long and is being skipped.
         checked: Whether its bytes were held against its identity since it last changed. Nothing is read before.
@@ -55,7 +54,6 @@ class Followed:
     offset: int = 0
     recorded: int = 0
     size: int = 0
-    checked_size: int = 0
     stamps: tuple[int, int] = (0, 0)
     identity: Identity = field(default_factory=Identity)
     skipping: int | None = None
@@ -88,7 +86,6 @@ class Followed:
             offset=checkpoint.offset,
             recorded=checkpoint.offset,
             size=checkpoint.size,
-            checked_size=checkpoint.size,
             recorded_size=checkpoint.size,
             identity=identity,
             skipping=identity.skipping,

@@ -213,7 +213,6 @@ class Following(RuleBasedStateMachine):
             if body.alias or not self.reachable(name, body):
                 continue
             if body.hidden and not body.held:
-                body.seen |= set(body.lines()) if body.known else set()
                 continue
             body.seen |= set(body.lines())
             body.held = body.known = True
