@@ -38,9 +38,7 @@ def test_h18_a_full_disk_fails_health_and_everything_arrives_once_it_has_room(tm
         assert server.accepted == program.preview_ids()
 
 
-@pytest.mark.parametrize(
-    "damage", ["cut to half", "removed"]
-)
+@pytest.mark.parametrize("damage", ["cut to half", "removed"])
 def test_h18_a_damaged_state_is_set_aside_told_and_nothing_is_lost(tmp_path: Path, damage: str) -> None:
     """It starts, keeps the damaged copy, says so, and sends what had not been sent; what was sent may come again."""
     log = tmp_path / "worker.log"
