@@ -42,6 +42,7 @@ class Follower:
         rows = tuple(checkpoints)
         first = not rows if first_start is None else first_start
         self._census = Census(sources, rows, clock, limits, first_start=first)
+        self._register = self._census.register
         self._reader = Reader(limits)
         self._clock = clock
         self._cost_s = 0.0
@@ -63,24 +64,24 @@ class Follower:
                 an unterminated last line, files that may be found again): for `--once` and for the last look.
         """
         census = self._census
-        census.note_growth()
+        self._register.note_growth()
         if changed is None or not census.glance(changed):
             began = self._clock.monotonic()
             census.look(settle=settle)
             self._cost_s = self._clock.monotonic() - began
-        rows = tuple(file.checkpoint(file.recorded) for file in census.changed.values())
+        rows = tuple(file.checkpoint(file.recorded) for file in self._register.changed.values())
         looked = Looked(
             checkpoints=rows,
-            incidents=tuple(census.incidents),
-            ended=tuple(census.ended),
-            forgotten=tuple(census.forgotten),
-            pending=len(census.ready),
-            unread_bytes=sum(file.unread for file in census.ready.values()),
+            incidents=tuple(self._register.incidents),
+            ended=tuple(self._register.ended),
+            forgotten=tuple(self._register.forgotten),
+            pending=len(self._register.ready),
+            unread_bytes=sum(file.unread for file in self._register.ready.values()),
         )
-        census.changed.clear()
-        census.incidents.clear()
-        census.ended.clear()
-        census.forgotten.clear()
+        self._register.changed.clear()
+        self._register.incidents.clear()
+        self._register.ended.clear()
+        self._register.forgotten.clear()
         return looked
 
     def read(self, budget_bytes: int) -> Iterator[Chunk]:
@@ -90,7 +91,7 @@ class Follower:
         Ends when the budget is spent or nothing is left; the next call goes on with the file after the last one.
         """
         spent = 0
-        while self._census.ready:  # each turn gives something, or takes its file out of what is ready
+        while self._register.ready:  # each turn gives something, or takes its file out of what is ready
             for file in self._turns():
                 taken = 0
                 for chunk in self._chunks(file, final=self._census.has_ended(file)):
@@ -111,9 +112,9 @@ class Follower:
             final: Give unterminated last lines too, as if every file had ended (`--once`).
         """
         everything = (
-            self._census.ready
+            self._register.ready
             if not final
-            else {f.file_id: f for f in self._census.files.values() if f.unread}
+            else {f.file_id: f for f in self._register.files.values() if f.unread}
         )
         for file in sorted(everything.values(), key=self._order):
             if file.state is not State.GONE:
@@ -124,22 +125,22 @@ class Follower:
 
         `offset` is the `end` of a chunk, or smaller: the first byte of a line that is not finished.
         """
-        return self._census.files[file_id].checkpoint(offset)
+        return self._register.files[file_id].checkpoint(offset)
 
     def recorded(self, checkpoint: Checkpoint) -> None:
         """The row is committed. Only now may the handle of a file go that was deleted or moved away."""
-        file = self._census.files.get(checkpoint.file_id)
+        file = self._register.files.get(checkpoint.file_id)
         if file is not None:
             file.recorded = min(checkpoint.offset, file.offset)
             self._census.let_go(file)
 
     def rewind(self) -> None:
         """What was read and not recorded will be read again: after a record that failed."""
-        for file in self._census.files.values():
+        for file in self._register.files.values():
             if file.recorded != file.offset:
                 file.rewind()
                 if file.state is not State.GONE:
-                    self._census.ready[file.file_id] = file
+                    self._register.ready[file.file_id] = file
 
     def next_look_s(self, *, watched: bool) -> float:
         """Seconds to wait for the next whole look, so that looking costs little of a core.
@@ -153,15 +154,15 @@ class Follower:
 
     def open_handles(self) -> int:
         """How many files are held open now."""
-        return len(self._census.handles)
+        return len(self._register.handles)
 
     def close(self) -> None:
         """Close all handles. What was deleted and is not drained is lost with them, as in a crash."""
-        self._census.handles.close_all()
+        self._register.handles.close_all()
 
     def _turns(self) -> list[Followed]:
         """The oldest ready file of each lineage, starting after the one that was served last."""
-        ready = sorted(self._census.ready.values(), key=self._order)
+        ready = sorted(self._register.ready.values(), key=self._order)
         first: dict[str, Followed] = {}
         for file in ready:
             first.setdefault(file.lineage, file)
@@ -176,7 +177,7 @@ class Follower:
         census = self._census
         while file.unread and file.checked:
             try:
-                if not census.handles.open(file):
+                if not self._register.handles.open(file):
                     break
                 chunk = self._reader.step(file, final=final)
             except OSError:
@@ -186,7 +187,7 @@ class Follower:
                 break
             census.read_on(file)
             yield chunk
-        census.ready.pop(file.file_id, None)
+        self._register.ready.pop(file.file_id, None)
         census.read_out(file)
 
     @staticmethod

@@ -1,0 +1,263 @@
+"""Find vanished files again: under another name, in a copy, compressed, restored; else say what was lost with them."""
+
+import os
+from collections.abc import Iterator
+
+from extractor.source.discover import Found
+from extractor.source.followed import Followed, Key, State
+from extractor.source.handle import open_handle
+from extractor.source.identity import HEAD, WINDOW, Compared, Verdict
+from extractor.source.names import age_key, is_compressed, is_sibling
+from extractor.source.newcomers import Newcomers
+from extractor.source.register import Register
+from extractor.telemetry import IncidentKind
+
+_SAMPLES = 16
+"""Windows in which a copy and its original are compared: a log that differs anywhere differs at its end."""
+_ORPHAN_SETTLES = 12
+"""A renamed file without a successor at its live path is given so many times `settle_s` before it counts as ended."""
+
+
+class Links:
+    """Links files that vanished to files that are there, by their bytes, and takes in as new what is left."""
+
+    def __init__(self, register: Register, newcomers: Newcomers) -> None:
+        self._register = register
+        self._newcomers = newcomers
+        self._waiting: dict[Key, tuple[int, float]] = {}  # size, and since when it has had it
+
+    def link(self, *, settle: bool) -> None:
+        """Find the vanished files again, the surest evidence first, and take in what is left as new.
+
+        Its inode beside where it was; all its bytes at a wanted path; all its bytes in a copy beside it; at last,
+        the first of its bytes in what stands at a wanted path.
+        """
+        vanished, self._register.vanished = self._register.vanished, []
+        for gone in vanished:
+            if gone.unresolved is not None:
+                self._found_beside(gone, same_inode=True)
+        # What is only held open comes first, for a path may lead to its restored copy; live names before rotated
+        # ones, which may be their copies.
+        fresh = sorted(
+            self._newcomers.fresh,
+            key=lambda file: (file.state is State.ADRIFT, age_key(os.path.basename(file.path))),
+            reverse=True,
+        )
+        self._newcomers.fresh = []
+        waiting: dict[Key, tuple[int, float]] = {}
+        left: list[Followed] = []
+        for file in fresh:
+            if file.key in self._register.present:
+                self._register.handles.close(file)  # a vanished one was found to go on there
+                continue
+            if not self._newcomers.reopened(file):
+                continue
+            if (gone_one := self._vanished_one(file)) is not None:
+                self.go_on(gone_one, file)
+            elif not settle and (since := self._copy_since(file)) is not None:
+                waiting[file.key] = since
+                self._register.handles.close(file)
+            else:
+                left.append(file)
+                self._newcomers.add(file)
+        self._waiting = waiting
+        for gone in vanished:
+            if gone.unresolved is not None:
+                self._found_beside(gone)
+        for file in left:
+            self._take_over(file)
+
+    def _take_over(self, file: Followed) -> None:
+        """A new file that starts like a vanished one is an older state of it, restored: what it has was read."""
+        for gone in self._register.alike(file) if file.state is State.PRESENT and file.handle else ():
+            if gone.state is not State.GONE:
+                continue
+            compared = gone.identity.compare(file.read_at, file.size, gone.offset, gone.size)
+            if compared.verdict is Verdict.CUT and (compared.resume or not gone.offset):
+                self._register.forget(file)
+                self.go_on(gone, file)
+                self._register.cut(gone, compared)
+                return
+
+    def _vanished_one(self, file: Followed) -> Followed | None:
+        """The file, if any, that no path leads to any more and whose bytes these are; the one most read, if several.
+
+        One that is only held open counts too, when all of it is here: it was restored before we had drained it.
+        """
+        best: Followed | None = None
+        for gone in self._register.alike(file):
+            least = gone.size if gone.state is State.ADRIFT else gone.offset
+            if gone.state is State.PRESENT or file.size < least or (best and gone.offset < best.offset):
+                continue
+            if self._has_all_of(file, gone):
+                best = gone
+        return best
+
+    def _copy_since(self, file: Followed) -> tuple[int, float] | None:
+        """Since when this may be a copy in the making of a file that lives, or None. Given `settle_s` to show.
+
+        While its original lives nothing can be lost with it; as soon as that is emptied, the copy continues it.
+        """
+        name = os.path.basename(file.path)
+        originals = [
+            known
+            for known in self._register.alike(file)
+            if known.state is not State.GONE
+            and is_sibling(name, os.path.basename(known.path))
+            and self._starts_like(known, file)
+        ]
+        if not originals:
+            return None
+        now = self._register.clock.monotonic()
+        size, since = self._waiting.get(file.key, (-1, now))
+        if size != file.size or not all(known.checked for known in originals):
+            since = now
+        return (file.size, since) if now - since < self._register.limits.settle_s else None
+
+    def _starts_like(self, present: Followed, file: Followed) -> bool:
+        """Whether a file's bytes are the first ones of another, as far as a few windows up to its end can tell."""
+        if present.handle is None and not present.checked:
+            # It cannot be read for now: whether it is still what it was will be seen when it can.
+            return self._has_all_of(file, present)
+        if file.size > present.size or not file.size:
+            return False
+        try:
+            if not self._register.handles.open(present) or not self._register.handles.open(file):
+                return False
+            step = max(1, file.size // _SAMPLES)
+            return all(
+                present.read_at(max(0, end - WINDOW), min(WINDOW, end))
+                == file.read_at(max(0, end - WINDOW), min(WINDOW, end))
+                for end in range(file.size, 0, -step)
+            )
+        except OSError:
+            return False
+
+    def go_on(self, gone: Followed, file: Followed) -> None:
+        """The vanished file goes on here: it was moved, copied and emptied, or restored."""
+        self._register.handles.hand_over(file, gone)
+        short = 0 if is_compressed(file.path) else max(0, gone.size - max(file.size, gone.offset))
+        # Into a copy, more may have been written before the original went.
+        copied = gone.unresolved is not None and not gone.quiet and file.key != gone.key
+        if copied or short:
+            self._register.lose(gone, gone.unresolved or IncidentKind.LOST, short)
+        self._register.unresolved.pop(gone.file_id, None)
+        self._register.gone.pop(gone.file_id, None)
+        if self._register.present.get(gone.key) is gone:
+            del self._register.present[gone.key]
+        gone.unresolved = None
+        gone.state, gone.gone_since, gone.ended, gone.incomplete_at = State.PRESENT, None, False, -1
+        if is_compressed(file.path):
+            # Read to its end through this handle alone; a restart will find it again by its bytes.
+            gone.state, gone.checked = State.ADRIFT, True
+            gone.size = max(gone.size, gone.offset + 1)
+            self._register.leaving[gone.file_id] = self._register.ready[
+                gone.file_id
+            ] = self._register.changed[gone.file_id] = gone
+            return
+        gone.real = None
+        gone.path, gone.key, gone.size, gone.stamps = file.path, file.key, file.size, file.stamps
+        gone.checked, gone.racy = True, True
+        gone.identity = gone.identity.up_to(file.size)  # a copy may be shorter than what was seen
+        gone.changed_at = self._register.clock.monotonic()
+        if not gone.renamed:
+            self._register.leaving.pop(gone.file_id, None)
+        self._register.take(gone)
+
+    def _found_beside(self, gone: Followed, *, same_inode: bool = False) -> bool:
+        """Find a vanished file beside where it was: under a name that no source wants, or compressed."""
+        for path, status in self._siblings(gone):
+            if same_inode and (status.st_dev, status.st_ino) != gone.key:
+                continue
+            compared = None if gone.quiet and is_compressed(path) else self._continues(gone, path, status)
+            if compared is None:
+                continue
+            file = self._newcomers.opened(
+                Found(path, status, gone.source, gone.rank, (status.st_dev, status.st_ino))
+            )
+            if file is not None:
+                self.go_on(gone, file)
+                if compared.verdict is Verdict.CUT:
+                    self._register.cut(gone, compared)
+                return True
+        return False
+
+    def _siblings(self, file: Followed) -> Iterator[tuple[str, os.stat_result]]:
+        """Files beside a vanished one that have its inode, or a name like a rotated copy's, and are not known.
+
+        Compressed ones come last: what is still there as it was is better.
+        """
+        live = os.path.basename(file.lineage)
+        found: list[tuple[bool, str, os.stat_result]] = []
+        near_paths = (file.lineage, file.path, os.path.realpath(file.path))
+        for folder in dict.fromkeys(os.path.dirname(path) for path in near_paths):
+            try:
+                with os.scandir(folder) as entries:
+                    near = [e for e in entries if e.inode() == file.key[1] or is_sibling(e.name, live)]
+                    found += [(is_compressed(e.name), e.path, e.stat()) for e in near if e.is_file()]
+            except OSError:
+                continue  # the folder went too, or a file in it: nothing to be found there now
+        for _, path, status in sorted(found, key=lambda one: one[:2]):
+            if (status.st_dev, status.st_ino) not in self._register.present:
+                yield path, status
+
+    def _continues(self, gone: Followed, path: str, status: os.stat_result) -> Compared | None:
+        """What makes the file at a path the continuation of a vanished one, or None.
+
+        It has all the bytes that were read of it; or it has its inode, and some of them. A file of which nothing is
+        known but that it was empty is followed by its inode, if the name fits too.
+        """
+        name = os.path.basename(path)
+        try:
+            handle = open_handle(path)
+        except OSError:
+            return None
+        try:
+            # How long a compressed one is shows only at its end.
+            size = max(gone.offset, min(gone.size, HEAD[-1])) if is_compressed(name) else handle.size()
+            compared = gone.identity.compare(handle.read_at, size, gone.offset)
+        except OSError:
+            return None
+        finally:
+            handle.close()
+        same_inode = (status.st_dev, status.st_ino) == gone.key and not is_compressed(name)
+        if compared.verdict is Verdict.CUT:
+            return compared if same_inode and compared.proven else None
+        if compared.verdict is Verdict.REWRITTEN:
+            return None
+        fits = same_inode and is_sibling(name, os.path.basename(gone.lineage))
+        return compared if compared.proven or fits else None
+
+    def copied_away(self, file: Followed) -> bool:
+        """Whether a sibling holds all that was read of a file that is shorter now: it was emptied, not cut."""
+        return any(self._continues(file, path, status) is not None for path, status in self._siblings(file))
+
+    def resolve(self, *, settle: bool) -> None:
+        """Say what was lost with the files that were not found again in time."""
+        now = self._register.clock.monotonic()
+        for file in list(self._register.unresolved.values()):
+            due = settle or now - file.unresolved_at >= self._register.limits.settle_s
+            if due and not self._found_beside(file):
+                del self._register.unresolved[file.file_id]
+                self._register.changed[file.file_id] = file
+                if not file.quiet and file.unresolved is not None:
+                    self._register.lose(file, file.unresolved, 0 if self._has_twin(file) else file.unread)
+                file.unresolved = None
+                file.size = min(file.size, file.offset)  # counted, once
+
+    def _has_twin(self, gone: Followed) -> bool:
+        """Whether a file that is followed as one of its own has all bytes of a vanished one: they are not lost."""
+        return bool(gone.unread) and any(
+            other.state is not State.GONE and other.size >= gone.size and self._has_all_of(other, gone)
+            for other in self._register.twins(gone)
+        )
+
+    def _has_all_of(self, file: Followed, known: Followed) -> bool:
+        """Whether a file has all the bytes that were read of another."""
+        try:
+            if not self._register.handles.open(file):
+                return False
+            compared = known.identity.compare(file.read_at, file.size, known.offset)
+        except OSError:
+            return False
+        return compared.verdict is Verdict.SAME and compared.proven

@@ -1,0 +1,131 @@
+"""Files that were not known: opened at once, and taken in as new when they turn out to be."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from extractor.source.chunk import Incident
+from extractor.source.discover import Discovery, Found
+from extractor.source.followed import Followed, Key
+from extractor.source.identity import WINDOW, hash_window
+from extractor.source.names import lineage_of
+from extractor.source.register import Register
+from extractor.source.spec import SourceSpec, StartAt
+from extractor.telemetry import IncidentKind
+
+
+@dataclass(frozen=True, slots=True)
+class _Unopened:
+    """A file that was seen, but could not be opened so far."""
+
+    path: str
+    size: int
+    there_at: float  # monotonic seconds
+
+
+class Newcomers:
+    """Opens what is found and not known.
+
+    Attributes:
+        discovery: Where the globs lead.
+        fresh: What this look has opened and not taken in yet.
+        first_look: Whether this process has not finished a look yet.
+    """
+
+    def __init__(self, sources: Sequence[SourceSpec], register: Register, *, first_start: bool) -> None:
+        self.discovery = Discovery(sources)
+        self.fresh: list[Followed] = []
+        self.first_look = True
+        self._register = register
+        self._sources = {source.index: source for source in sources}
+        self._first_start = first_start
+        self._started = register.clock.now()
+        self._unopened: dict[Key, _Unopened] = {}
+
+    def open_new(self, found: Found) -> None:
+        """Open what is not known, at once: it may not be there for long."""
+        if (file := self.opened(found)) is not None:
+            self.fresh.append(file)
+
+    def opened(self, found: Found) -> Followed | None:
+        """Open a file that is not known and see what it is; None where that cannot be."""
+        lineage = lineage_of(found.path)
+        if self.discovery.wants(lineage) is None:
+            lineage = found.path
+        file = Followed(
+            path=found.path,
+            lineage=lineage,
+            key=found.key,
+            source=found.source,
+            rank=min(found.rank, self.discovery.wants(lineage) or found.rank),
+            changed_at=self._register.clock.monotonic(),
+        )
+        try:
+            if not self._register.handles.open(file):
+                return None
+        except FileNotFoundError:
+            self._not_opened(found.key, found.path, found.stat.st_size)
+            return None
+        except OSError:
+            self._not_opened(found.key, found.path, found.stat.st_size)
+            self._register.cannot_read(found.path)
+            return None
+        self._unopened.pop(found.key, None)
+        return file if self.look_into(file) else None
+
+    def look_into(self, file: Followed) -> bool:
+        """What there is to know of a file that was just opened. False if the disk refuses."""
+        assert file.handle is not None
+        try:
+            status = file.handle.stat()
+            file.size, file.stamps = status.st_size, (status.st_mtime_ns, status.st_ctime_ns)
+            file.learn()
+        except OSError:
+            self._register.handles.close(file)
+            self._register.cannot_read(file.path)
+            return False
+        self._register.unreadable.discard(file.path)
+        file.checked = True
+        return True
+
+    def _not_opened(self, key: Key, path: str, size: int) -> None:
+        self._unopened[key] = _Unopened(path, size, self._register.clock.monotonic())
+
+    def judge_unopened(self, met: set[Key], *, settle: bool) -> None:
+        """Report a file that could never be opened, when it is not there any more under any name."""
+        now = self._register.clock.monotonic()
+        for key, unopened in list(self._unopened.items()):
+            if key in met:
+                self._unopened[key] = replace(unopened, there_at=now)
+            elif settle or now - unopened.there_at >= self._register.limits.settle_s:
+                del self._unopened[key]
+                self._register.unreadable.discard(unopened.path)
+                self._register.incidents.append(
+                    Incident(kind=IncidentKind.UNOPENED, path=unopened.path, size=unopened.size)
+                )
+
+    def reopened(self, file: Followed) -> bool:
+        """A file that was opened in this look may have been closed again, to make room."""
+        try:
+            return self._register.handles.open(file)
+        except OSError:
+            self._not_opened(file.key, file.path, file.size)
+            return False
+
+    def add(self, file: Followed) -> None:
+        """Take in a file as a new one."""
+        if self.first_look or file.stamps[0] < self._started * 1e9:
+            file.live_from = file.size
+        if self.first_look and self._first_start and self._sources[file.source].start_at is StartAt.END:
+            self._start_at_end(file)
+        self._register.take(file)
+
+    def _start_at_end(self, file: Followed) -> None:
+        """After the last newline: a line that is still being written at the very first start is a new one."""
+        reach = min(file.size, self._register.limits.max_line_bytes)
+        tail = file.read_at(file.size - reach, reach)
+        file.offset = file.recorded = (
+            file.size - reach + tail.rfind(b"\n") + 1 if b"\n" in tail else file.size
+        )
+        if file.offset:
+            window = file.read_at(max(0, file.offset - WINDOW), min(WINDOW, file.offset))
+            file.identity = file.identity.with_places([(file.offset, hash_window(window))])
