@@ -14,16 +14,9 @@ from extractor.intake import Wrapping
 from extractor.lines import LineReader, Numbered
 from extractor.ruleset.evaluate import Origin
 from extractor.ruleset.event import TimeSource
-from extractor.ruleset.explain import Explanation, Tried, explain
+from extractor.ruleset.explain import NOT_A_RECORD, Explanation, Tried, explain, memory_notes
 from extractor.ruleset.rule import Rule, RuleSet
 from extractor.telemetry import Reason
-
-NOT_A_RECORD = {
-    Reason.NOT_JSON: "not JSON",
-    Reason.NOT_AN_OBJECT: "JSON, but no object",
-    Reason.TOO_DEEP: "JSON, nested too deeply",
-    Reason.TOO_LONG: "too long",
-}
 
 
 def explain_command(path: Path, target: str, *, show_values: bool, all_lines: bool) -> int:
@@ -110,7 +103,7 @@ def words(explanation: Explanation, rules: dict[str, Rule], *, show_values: bool
         element = f" (element {tried.element})" if tried.element else ""
         yield f"  matched {tried.rule}: {event}{element}\n"
         yield from kept_words(tried, show_values=show_values)
-        yield from memory_words(rules[tried.rule])
+        yield from (f"    {note}\n" for note in memory_notes(rules[tried.rule]))
     for rejection in explanation.outcome.rejections:
         if rejection.whole_event:
             about = f" ({rejection.property})" if rejection.property else ""
@@ -133,18 +126,3 @@ def kept_words(tried: Tried, *, show_values: bool) -> Iterator[str]:
             yield f"    kept {kept.name} = {printable(kept.value)}\n"
         else:
             yield f"    kept {kept.name}\n"
-
-
-def memory_words(rule: Rule) -> Iterator[str]:
-    """What memory still decides: a line alone cannot tell whether it is the first of its kind."""
-    if rule.once is not None:
-        key = ", ".join(path.text for path in rule.once)
-        yield f"    an event only if it is the first for its {key}\n"
-    if rule.changed is not None:
-        key = ", ".join(path.text for path in rule.changed.key)
-        yield f"    an event only if {rule.changed.property} differs from the last one for its {key}\n"
-    for forget in rule.forget:
-        key = ", ".join(path.text for path in forget.key)
-        yield f"    what comes next for this {key} is a new {forget.event}\n"
-    for remember in rule.remember:
-        yield f"    remembers {remember.memory} for its {', '.join(path.text for path in remember.by)}\n"

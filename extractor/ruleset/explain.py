@@ -16,6 +16,13 @@ from extractor.ruleset.rule import Rule, RuleSet
 from extractor.ruleset.scope import decode_field, elements
 from extractor.telemetry import Reason
 
+NOT_A_RECORD = {
+    Reason.NOT_JSON: "not JSON",
+    Reason.NOT_AN_OBJECT: "JSON, but no object",
+    Reason.TOO_DEEP: "JSON, nested too deeply",
+    Reason.TOO_LONG: "too long",
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
@@ -73,6 +80,20 @@ def explain(line: Logical, origin: Origin, rules: RuleSet, *, nearest: int = 3) 
     missed = sorted((one for one in tried if one.failed and one.held), key=lambda one: -one.held)
     matched = tuple(one for one in tried if not one.failed)
     return Explanation(outcome=outcome, matched=matched, nearest=tuple(missed[:nearest]))
+
+
+def memory_notes(rule: Rule) -> Iterator[str]:
+    """What memory still decides: a line alone cannot tell whether it is the first of its kind."""
+    if rule.once is not None:
+        yield f"an event only if it is the first for its {', '.join(path.text for path in rule.once)}"
+    if rule.changed is not None:
+        key = ", ".join(path.text for path in rule.changed.key)
+        yield f"an event only if {rule.changed.property} differs from the last one for its {key}"
+    for forget in rule.forget:
+        key = ", ".join(path.text for path in forget.key)
+        yield f"what comes next for this {key} is a new {forget.event}"
+    for remember in rule.remember:
+        yield f"remembers {remember.memory} for its {', '.join(path.text for path in remember.by)}"
 
 
 def _try(rule: Rule, record: Scope) -> Iterator[Tried]:
