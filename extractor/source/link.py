@@ -170,7 +170,7 @@ class Links:
             if same_inode and (status.st_dev, status.st_ino) != gone.key:
                 continue
             compared = None if gone.quiet and is_compressed(path) else self._continues(gone, path, status)
-            if compared is None:
+            if compared is None or (same_inode and not compared.proven):
                 continue
             file = self._newcomers.opened(
                 Found(path, status, gone.source, gone.rank, (status.st_dev, status.st_ino))
