@@ -1,0 +1,60 @@
+"""What people outside wrote is shown, and acts on no terminal: values, file names, packs."""
+
+from unicodedata import category
+
+import pytest
+
+from tests.commands import CONFIG, Said, Shell
+from tests.hostile import ESCAPES, plan_created
+
+
+def assert_harmless(said: Said) -> None:
+    """Nothing but text and the ends of lines of our own."""
+    for letter in said.out + said.err:
+        assert letter == "\n" or category(letter) not in {"Cc", "Cf", "Zl", "Zp", "Cs"}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["preview", "api.log"],
+        ["preview", "api.log", "--format", "jsonl"],
+        ["explain", "api.log", "--all"],
+        ["explain", "api.log", "--all", "--show-values"],
+        ["explain", "api.log:1"],
+        ["backfill", "api.log", "--assume-time", "now", "--yes"],
+        ["sent"],
+        ["sent", "--format", "jsonl"],
+        ["status"],
+        ["status", "--json"],
+    ],
+    ids=" ".join,
+)
+def test_nothing_of_a_line_acts_on_a_terminal(shell: Shell, command: list[str]) -> None:
+    """Values with terminal escapes, marks of direction and ends of lines, wherever a command shows something of them."""
+    ruby = ESCAPES.encode("unicode_escape").decode().replace("\\x9b", "\\u009b")
+    shell.write("api.log", plan_created(f'code: "{ruby}", name: "{ruby}"') + b"\n" + ESCAPES.encode() + b"\n")
+    if command[0] in {"sent", "status"}:
+        shell("backfill", "api.log", "--assume-time", "now", "--yes")
+    said = shell(*command)
+    assert said.out
+    assert_harmless(said)
+
+
+def test_nothing_of_a_file_s_name_acts_on_a_terminal(shell: Shell) -> None:
+    """Whoever may create files in a log folder chooses their names."""
+    name = ESCAPES.replace("/", "") + ".log"
+    shell.write(name, plan_created('code: "x"') + b"\n")
+    shell.write("extractor.yaml", CONFIG.replace("[api.log, worker.log, clock.log]", '["*.log"]'))
+    assert shell("run", "--once").code == 0
+    for command in (["preview"], ["explain", name, "--all"], ["status"], ["status", "--json"], ["sent"]):
+        assert_harmless(shell(*command))
+
+
+def test_nothing_of_a_pack_acts_on_a_terminal(shell: Shell) -> None:
+    """A pack of somebody else is checked before it is trusted."""
+    shell.write("pack.yaml", '"\\e[31m\\u202e": 1\n"a\\nb": 2\n')
+    shell.write("extractor.yaml", CONFIG.replace("[lago]", "[pack.yaml]"))
+    said = shell("check")
+    assert said.code == 1
+    assert_harmless(said)
