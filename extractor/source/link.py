@@ -1,7 +1,7 @@
 """Find vanished files again: under another name, in a copy, compressed, restored; else say what was lost with them."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from extractor.source.discover import Found
 from extractor.source.followed import Followed, Key, State
@@ -32,7 +32,7 @@ class Links:
         Its inode beside where it was; all its bytes at a wanted path; all its bytes in a copy beside it; at last,
         the first of its bytes in what stands at a wanted path.
         """
-        vanished, self._register.vanished = self._register.vanished, []
+        vanished, self._register.vanished = _provable_first(self._register.vanished), []
         for gone in vanished:
             if gone.unresolved is not None:
                 self._found_beside(gone, same_inode=True)
@@ -235,7 +235,7 @@ class Links:
     def resolve(self, *, settle: bool) -> None:
         """Say what was lost with the files that were not found again in time."""
         now = self._register.clock.monotonic()
-        for file in list(self._register.unresolved.values()):
+        for file in _provable_first(self._register.unresolved.values()):
             due = settle or now - file.unresolved_at >= self._register.limits.settle_s
             if due and not self._found_beside(file):
                 del self._register.unresolved[file.file_id]
@@ -261,3 +261,8 @@ class Links:
         except OSError:
             return False
         return compared.verdict is Verdict.SAME and compared.proven
+
+
+def _provable_first(files: Iterable[Followed]) -> list[Followed]:
+    """A file of which nothing is known but its inode, which may be another's by now, claims what others leave."""
+    return sorted(files, key=lambda file: not file.identity.places)
