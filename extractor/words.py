@@ -33,3 +33,22 @@ def age_text(age_s: float) -> str:
 def time_text(moment: float) -> str:
     """Unix seconds as a UTC time."""
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def span_text(span_s: float) -> str:
+    """A duration as people say it; finer than an age."""
+    for limit, unit_s, unit in ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h")):
+        if span_s < limit:
+            number = span_s / unit_s
+            return f"{number:.1f} {unit}" if unit_s > 1 and number < 10 else f"{number:.0f} {unit}"
+    return f"{span_s / 86_400:.1f} days"
+
+
+def share_text(part: float, whole: float) -> str:
+    """A part in whole percents; nearly all is not all, and little is not nothing."""
+    if not whole:
+        return ""
+    percent = round(100 * part / whole)
+    if not percent and part:
+        return "<1 %"
+    return f"{99 if percent == 100 and part < whole else percent} %"

@@ -40,6 +40,55 @@ LettersArgument = Annotated[
 AllOption = Annotated[bool, typer.Option("--all", help="All of them.")]
 
 
+@state_app.command(epilog="Exit codes: 0 shown, even if nobody came far; 1 there is no state.")
+def funnel(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """Show how far organizations came, how long it took and where they stop.
+
+    From the first step of the rule pack's funnel to its last. Goes back to when the state was made, whatever the
+    destination is. Times that are only those of reading enter no median.
+
+    Example: extractor funnel --config extractor.yaml
+    """
+    from extractor.cli.funnel import funnel_command
+
+    raise typer.Exit(funnel_command(config, as_json=as_json))
+
+
+@state_app.command(epilog="Exit codes: 0 interrupted, 1 the config is broken or the port is taken.")
+def serve(
+    config: ConfigOption = DEFAULT_CONFIG,
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="Of 127.0.0.1; 0 takes a free one.")
+    ] = 9465,
+) -> None:
+    """Show activation, what leaves, health and rules as a page on 127.0.0.1.
+
+    Reads only, works beside a running daemon, and tries a pasted line. Whoever can log in to this machine can open
+    it while it runs.
+
+    Example: extractor serve --config extractor.yaml --port 9465
+    """
+    from extractor.cli.serve import serve_command
+
+    raise typer.Exit(serve_command(config, port))
+
+
+@state_app.command(epilog="Exit codes: 0 written, 1 there is no state, or the file cannot be written.")
+def report(
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where to; - is stdout.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Write the page of `serve` as one HTML file that needs nothing else.
+
+    The last message of each event stands in it: give it to whom you would give those.
+
+    Example: extractor report --config extractor.yaml --output activation.html
+    """
+    from extractor.cli.report import report_command
+
+    raise typer.Exit(report_command(config, output))
+
+
 @state_app.command(epilog="Exit codes: 0 all is well, 1 something needs a person, or there is no state yet.")
 def status(
     config: ConfigOption = DEFAULT_CONFIG,

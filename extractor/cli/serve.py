@@ -1,0 +1,46 @@
+"""`extractor serve`."""
+
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from extractor import wiring
+from extractor.clock import SystemClock
+from extractor.config import load_config
+from extractor.page.contents import build_page
+from extractor.page.render import render_page
+from extractor.page.server import ADDRESS, PageServer
+from extractor.page.trial import try_lines
+from extractor.process import Exit
+
+
+def serve_command(path: Path, port: int) -> int:
+    """Serve the page until interrupted."""
+    config = load_config(path, os.environ)
+    rules = wiring.build_rules(config)
+    limits = wiring.build_limits(config)
+
+    def render(pasted: str | None) -> str:
+        trial = None if pasted is None else try_lines(pasted, rules, limits)
+        page = build_page(config, rules, os.environ, clock=SystemClock())
+        return render_page(page, served=True, trial=trial)
+
+    try:
+        server = PageServer(port, render)
+    except OSError as error:
+        sys.stderr.write(f"extractor: cannot listen on {ADDRESS}:{port}: {error.strerror}\n")
+        return Exit.PROBLEMS
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    threading.Thread(target=server.serve_forever, name="page", daemon=True).start()
+    sys.stdout.write(
+        f"http://{ADDRESS}:{server.port}/ shows this state to who is at this machine; Ctrl-C ends it\n"
+    )
+    sys.stdout.flush()
+    stop.wait()
+    server.shutdown()
+    server.server_close()
+    return Exit.FINE
