@@ -63,7 +63,7 @@ class Links:
         self._waiting = waiting
         for gone in vanished:
             if gone.unresolved is not None:
-                self._found_beside(gone)
+                self._found_beside(gone, just_vanished=True)
         for file in left:
             self._take_over(file)
 
@@ -164,13 +164,16 @@ class Links:
             self._register.leaving.pop(gone.file_id, None)
         self._register.take(gone)
 
-    def _found_beside(self, gone: Followed, *, same_inode: bool = False) -> bool:
-        """Find a vanished file beside where it was: under a name that no source wants, or compressed."""
+    def _found_beside(self, gone: Followed, *, same_inode: bool = False, just_vanished: bool = False) -> bool:
+        """Find a vanished file beside where it was: under a name that no source wants, or compressed.
+
+        Without proof by bytes only in the look that missed it: its inode may be another's soon.
+        """
         for path, status in self._siblings(gone):
             if same_inode and (status.st_dev, status.st_ino) != gone.key:
                 continue
             compared = None if gone.quiet and is_compressed(path) else self._continues(gone, path, status)
-            if compared is None or (same_inode and not compared.proven):
+            if compared is None or not (compared.proven or just_vanished):
                 continue
             file = self._newcomers.opened(
                 Found(path, status, gone.source, gone.rank, (status.st_dev, status.st_ino))
