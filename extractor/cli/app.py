@@ -196,7 +196,9 @@ app.add_typer(state_app)
 def main() -> None:
     """The console script."""
     from extractor.cli.guard import guarded
+    from extractor.process import forbid_core_files
 
+    forbid_core_files()
     try:
         guarded(app)
     except SystemExit as ended:

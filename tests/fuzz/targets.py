@@ -4,6 +4,7 @@ A law that does not hold raises; so does anything that is not among the errors a
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -258,8 +259,11 @@ def run_path(data: bytes) -> None:
 # ---- seeds ----
 
 
+_TRACKED = re.compile(r'event(?:: |=>)"(\w+)"')
+
+
 def sample_lines() -> Iterator[bytes]:
-    """One line of each kind in the samples: by its controller, action, job, event and status."""
+    """One line of each kind in the samples: by its controller, action, job, event, status, and what a job tracks."""
     kinds = set()
     for path in sorted(DATA.glob("lago-*/*.log")):
         for line in path.read_bytes().splitlines():
@@ -267,7 +271,8 @@ def sample_lines() -> Iterator[bytes]:
             kind: tuple[object, ...] = (path.parent.name, line[:12])
             if not isinstance(record, Reason):
                 told = ("controller", "action", "job", "event", "status", "operationName")
-                kind = (path.parent.name, *(str(record.get(key)) for key in told))
+                tracked = _TRACKED.search(str(record.get("arguments")))
+                kind = (path.parent.name, tracked and tracked[1], *(str(record.get(key)) for key in told))
             if kind not in kinds:
                 kinds.add(kind)
                 yield line
