@@ -228,7 +228,7 @@ class Links:
             return compared if same_inode and compared.proven else None
         if compared.verdict is Verdict.REWRITTEN:
             return None
-        fits = same_inode and is_sibling(name, os.path.basename(gone.lineage))
+        fits = same_inode and not gone.identity.places and is_sibling(name, os.path.basename(gone.lineage))
         return compared if compared.proven or fits else None
 
     def copied_away(self, file: Followed) -> bool:
