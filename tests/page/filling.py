@@ -1,12 +1,24 @@
 """A state as a real one would be: lines of the samples, told again for many organizations over weeks, in Docker's envelope."""
 
+import io
 import json
 import random
 import re
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
+
+from extractor.checkpoint import Checkpoint
+from extractor.decode.assemble import Logical
+from extractor.intake import Wrapping
+from extractor.lines import LineReader
+from extractor.ruleset.evaluate import Origin, evaluate
+from extractor.ruleset.event import TimeSource
+from extractor.ruleset.rule import RuleSet
+from extractor.source.spec import Limits
+from extractor.store import Store, Tally
 
 DATA = Path(__file__).parent.parent / "data"
 SAMPLE = DATA / "lago-1.51"
@@ -73,3 +85,40 @@ def docker_log(now: float, weeks: int = 12) -> bytes:
         for time, template in zip(taken, templates, strict=False)
     ]
     return b"".join(wrapped(line, time) for time, line in sorted(lines))
+
+
+class DayClock:
+    """Stands at the time of the lines that are told."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+
+    def now(self) -> float:
+        return self.time
+
+
+def fill_state(state_dir: Path, log: Path, rules: RuleSet) -> None:
+    """Record and acknowledge a log's lines on the days on which they were written, as a daemon would have."""
+    clock = DayClock()
+    reader = LineReader(Wrapping(), Limits())
+    lines = [one.line for one in reader.read_stream(io.BytesIO(log.read_bytes())) if isinstance(one.line, Logical)]
+    clock.time = lines[0].time or 0.0
+    store = Store.open(state_dir, destination="segment https://api.segment.io", clock=clock)
+    stat = log.stat()
+    for day, group in groupby(lines, lambda line: (line.time or 0.0) // DAY_S):
+        today = list(group)
+        clock.time = max((today[-1].time or 0.0) + 1, day * DAY_S)
+        origin = Origin(path=str(log), time=clock.time, time_source=TimeSource.READ)
+        place = Checkpoint(
+            file_id="the-log",
+            path=str(log),
+            device=stat.st_dev,
+            inode=stat.st_ino,
+            offset=today[-1].end,
+            size=stat.st_size,
+        )
+        outcomes = [evaluate(line, origin, rules) for line in today]
+        read = Tally("read_bytes", 400_000 * len(today))  # what lies between them in a real log
+        store.record([place], outcomes, tallies=[read])
+        store.acknowledge(store.lease(100_000, 1 << 30))
+    store.close()
