@@ -95,8 +95,8 @@ def lines_of_canaries() -> bytes:
                 # A job of its own, else all of these were one fact.
                 other["job_id"] = f"{len(made):08x}-{number:04x}-42e0-b44e-6b7df3aa28ac"
             made.append(orjson.dumps(other))
-        made += [orjson.dumps({**record, "canary%06dzq" % next(numbers): 1})]
-        made += [orjson.dumps({**record, "x": "canary%06dzq" % next(numbers)})[:-3]]
+        made += [orjson.dumps({**record, f"canary{next(numbers):06d}zq": 1})]
+        made += [orjson.dumps({**record, "x": f"canary{next(numbers):06d}zq"})[:-3]]
     return b"\n".join(made) + b"\n"
 
 
