@@ -243,6 +243,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "log_events": render_log_events,
     "reasons": lambda: render_words(telemetry.Reason),
     "incidents": lambda: render_words(telemetry.IncidentKind),
+    "drift": lambda: render_words(telemetry.DriftKind),
     "troubles": render_troubles,
     "commands": render_commands,
     "keys": render_keys,

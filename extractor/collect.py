@@ -15,6 +15,7 @@ from extractor.intake import Intake, Taken, origin_of
 from extractor.ruleset.evaluate import Origin
 from extractor.ruleset.event import TimeSource
 from extractor.ruleset.outcome import Outcome
+from extractor.ruleset.seen import Seen
 from extractor.source.chunk import Chunk, Looked
 from extractor.source.chunk import Incident as SourceIncident
 from extractor.store import Incident, Recorded, StoreUnavailable, Tally
@@ -25,6 +26,9 @@ READ_BUDGET_BYTES = 64 * 1024 * 1024
 
 MAX_OUTCOMES = 2000
 """Outcomes of one transaction: past that a commit's fsync is a small part of its cost, and memory stays bounded."""
+
+KEEP_SEEN_S = 10.0
+"""How often what lines look like is written: a small transaction of its own."""
 
 LINES = "lines"  # tally: lines that gave nothing, by reason
 READ_BYTES = "read_bytes"  # tally: bytes read
@@ -76,6 +80,9 @@ class RecordStore(Protocol):
 
     def outbox_full(self) -> bool:
         """Whether reading must pause."""
+
+    def keep_seen(self, rows: Sequence[Seen], gone: Sequence[Seen]) -> None:
+        """Keep what the app's lines look like."""
 
 
 class ProgressKind(StrEnum):
@@ -169,6 +176,7 @@ class Collector:
         self._others = others or {}
         self._lineages: dict[str, tuple[str, int, str]] = {}
         self._looked: Looked | None = None
+        self._seen_kept_at = float("-inf")
 
     def step(self, changed: Collection[str] | None = None) -> Progress:
         """Look once, read what the budget allows, record it.
@@ -194,13 +202,25 @@ class Collector:
         try:
             self._record_look(looked, incidents, tally)
             self._looked = None
-            if self._store.outbox_full() or not self._read(chunks(), tally, at_the_end=at_the_end):
+            full = self._store.outbox_full() or not self._read(chunks(), tally, at_the_end=at_the_end)
+            self._keep_seen(at_the_end=at_the_end)
+            if full:
                 return tally.progress(ProgressKind.FULL, incidents, looked.unread_bytes)
         except StoreUnavailable:
             self._rewind()
             return tally.progress(ProgressKind.STORE_UNAVAILABLE, incidents, looked.unread_bytes)
         kind = ProgressKind.READ if tally.read_bytes else ProgressKind.IDLE
         return tally.progress(kind, incidents, max(looked.unread_bytes - tally.read_bytes, 0))
+
+    def _keep_seen(self, *, at_the_end: bool) -> None:
+        """What was seen of the lines, now and then: a kill may lose some seconds of it."""
+        drift, now = self._intake.drift, self._clock.now()
+        if drift is None or not (at_the_end or now - self._seen_kept_at >= KEEP_SEEN_S):
+            return
+        if (rows := drift.changes()) or drift.gone:
+            self._store.keep_seen(rows, drift.gone)
+            drift.kept()
+            self._seen_kept_at = now
 
     def _rewind(self) -> None:
         """Back to what is recorded; pieces of an unfinished line will come again, too."""
@@ -231,6 +251,8 @@ class Collector:
         for chunk in chunks:
             self._lineages[chunk.file_id] = (chunk.lineage, chunk.source, chunk.path)
             now = self._clock.now()
+            if self._intake.drift is not None:
+                self._intake.drift.now = now
             pending.met(chunk, now)
             for taken in self._intake.portions(chunk, origin_of(chunk, now), torn_stays=at_the_end):
                 pending.add(taken)

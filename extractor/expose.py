@@ -24,6 +24,7 @@ from extractor import telemetry
 from extractor.config import Listen
 from extractor.logs import tell
 from extractor.observe import Health, Observer
+from extractor.ruleset.alarm import judge, last_line
 from extractor.store import StatusSnapshot, Store, StoreError
 from extractor.telemetry import Metric, MetricKind, Trouble
 
@@ -97,10 +98,14 @@ def _of_running(running: Running) -> Iterator[Sample]:
     yield telemetry.OPEN_FILES, (), running.open_files()
     yield telemetry.WATCHING, (), running.watching()
     try:
-        status = running.store.status()
+        status, seen = running.store.status(), running.store.seen()
     except StoreError:
         return  # health says so
     yield from _of_status(status)
+    alarms = {(alarm.rule, alarm.what.value) for alarm in judge(seen, now=status.at)}
+    yield from ((telemetry.DRIFT, labels, 1) for labels in sorted(alarms))
+    if (last := last_line(seen)) is not None:
+        yield telemetry.LAST_LINE, (), last
 
 
 def _of_status(status: StatusSnapshot) -> Iterator[Sample]:

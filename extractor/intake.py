@@ -12,8 +12,9 @@ from fnmatch import fnmatchcase
 
 from extractor.decode.assemble import Assembler, Logical
 from extractor.decode.cut import Line, cut
-from extractor.decode.envelope import Broken, Envelope, detect, unwrap
+from extractor.decode.envelope import Broken, Envelope, Piece, detect, unwrap
 from extractor.decode.record import decode_json
+from extractor.ruleset.drift import Drift
 from extractor.ruleset.evaluate import Origin, evaluate
 from extractor.ruleset.event import TimeSource
 from extractor.ruleset.outcome import Outcome
@@ -46,7 +47,7 @@ class Wrapping:
     tags: tuple[str, ...] = ()
     labels: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
-    def wants(self, line: Logical) -> bool:
+    def wants(self, line: Logical | Piece) -> bool:
         """Whether a line is one of the source's."""
         if self.stream and line.stream != self.stream:
             return False
@@ -98,6 +99,8 @@ class Intake:
         self._scanners: dict[Envelope, Scanner | None] = {}
         self._envelopes: dict[str, Envelope] = {}
         self._lineages: dict[str, _Lineage] = {}
+        self.drift: Drift | None = None
+        """What looks at some of the lines for signs that the app has changed; nobody does where it is None."""
 
     def take(self, chunk: Chunk, origin: Origin, *, torn_stays: bool = False) -> Taken:
         """All that a chunk gives, at once. Else as `portions`."""
@@ -127,7 +130,10 @@ class Intake:
         outcomes: list[Outcome] = []
         counts: Counter[Reason] = Counter()
         too_long = assembler.too_long
+        glance = None if self.drift is None else _Glance(self.drift, chunk, envelope, wrapping, origin.time)
         for line in self._lines(chunk, data, envelope, assembler):
+            if glance is not None:
+                glance.until(line.start)
             piece = unwrap(line.data, envelope)
             if isinstance(piece, Broken):
                 counts[Reason.BROKEN_ENVELOPE] += 1
@@ -138,6 +144,8 @@ class Intake:
                 settled = lineage.settle(chunk.file_id, min(line.end, end))
                 yield Taken(outcomes=outcomes, counts=counts, settled=settled)
                 outcomes, counts = [], Counter()
+        if glance is not None:
+            glance.until(end)
         counts[Reason.TOO_LONG] += assembler.too_long - too_long
         yield Taken(outcomes=outcomes, counts=+counts, settled=lineage.settle(chunk.file_id, end))
 
@@ -196,6 +204,8 @@ class Intake:
         if not wrapping.wants(line):
             counts[Reason.NOT_WANTED] += 1
             return
+        if self.drift is not None:
+            self.drift.look(line.text, origin.time)
         outcome = evaluate(line, origin, self.rules)
         if outcome:
             outcomes.append(outcome)
@@ -222,6 +232,34 @@ class Intake:
         if lineage is None:
             lineage = self._lineages[name] = _Lineage(Assembler(self._max_line_bytes))
         return lineage
+
+
+class _Glance:
+    """Shows drift the first lines of a chunk, most of which nobody else looks at, in step with those that are taken."""
+
+    def __init__(
+        self, drift: Drift, chunk: Chunk, envelope: Envelope, wrapping: Wrapping, time: float
+    ) -> None:
+        self._drift = drift
+        self._buffer = _buffer(chunk.data)
+        self._position, self._stop = chunk.at, chunk.at + len(chunk.data)
+        self._start = chunk.start - chunk.at
+        self._envelope = envelope
+        self._wrapping = wrapping
+        self._time = time
+        self._left = drift.begin_chunk(len(chunk.data))
+
+    def until(self, offset: int) -> None:
+        """Show what begins before this offset of the file, as long as it is worth it."""
+        before = min(offset - self._start, self._stop)
+        spent = self._left
+        while self._left > 0 and self._position < before:
+            after = self._buffer.find(b"\n", self._position, self._stop) + 1 or self._stop
+            piece = unwrap(bytes(self._buffer[self._position : after]).rstrip(b"\n"), self._envelope)
+            if isinstance(piece, Piece) and piece.complete and self._wrapping.wants(piece):
+                self._drift.glance(piece.text, self._time)
+            self._position, self._left = after, self._left - 1
+        self._drift.spend(spent - self._left)
 
 
 @dataclass(slots=True)

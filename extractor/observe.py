@@ -16,6 +16,7 @@ from extractor.collect import LINES, READ_BYTES, RecordStore
 from extractor.destination.verdict import VerdictKind
 from extractor.logs import tell, tell_death
 from extractor.ruleset.outcome import Outcome
+from extractor.ruleset.seen import Seen
 from extractor.store import Incident, Recorded, StoreError, Tally
 from extractor.telemetry import Metric, Trouble
 
@@ -277,3 +278,7 @@ class ObservedStore:
     def outbox_full(self) -> bool:
         """See `Store.outbox_full`."""
         return self._store.outbox_full()
+
+    def keep_seen(self, rows: Sequence[Seen], gone: Sequence[Seen]) -> None:
+        """See `Store.keep_seen`."""
+        self._store.keep_seen(rows, gone)

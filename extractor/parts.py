@@ -15,6 +15,7 @@ from extractor.intake import Intake
 from extractor.logs import tell
 from extractor.observe import Loop, ObservedStore, Observer
 from extractor.optout import Obedience, OptOut
+from extractor.ruleset.drift import Drift
 from extractor.ruleset.rule import RuleSet
 from extractor.source import Chunk, Follower, StartAt, UnknownCompressionError
 from extractor.store import Incident, Store, StoreUnavailable, UnknownFiles
@@ -107,6 +108,7 @@ class Work:
         )
         self.follower.pause = self._pause
         self.intake = self._build_intake()
+        self.intake.drift = Drift(self._rules, self.store.seen())
         self.obedience = Obedience(self.opt_out, self.store, self.clock)
         self.deliverer = Deliverer(
             self.store,

@@ -13,6 +13,7 @@ from extractor import wiring
 from extractor.backfill import WHOLE
 from extractor.checkpoint import Checkpoint
 from extractor.config import Config
+from extractor.ruleset.alarm import Alarm, judge
 from extractor.ruleset.rule import RuleSet
 from extractor.source.discover import Discovery
 from extractor.store import Clock, Incident, StatusSnapshot, StoreReader
@@ -59,6 +60,7 @@ class Report:
         snapshot: What the store says.
         files: Followed and new ones first.
         never_matched: Ids of enabled rules that never matched a line.
+        drift: What seems to have changed in the app's lines.
         opted_out_by: What forbids sending by the environment and config of this command, or None.
         attention: What needs a person, in words. Empty: all is well.
     """
@@ -68,6 +70,7 @@ class Report:
     snapshot: StatusSnapshot
     files: tuple[FileReport, ...]
     never_matched: tuple[str, ...]
+    drift: tuple[Alarm, ...]
     opted_out_by: str | None
     attention: tuple[str, ...]
 
@@ -83,14 +86,17 @@ def build_report(
     snapshot = reader.status()
     seen = {rule.rule for rule in snapshot.rules}
     files = _files(config, reader.checkpoints(), clock.now())
+    enabled = [rule.id for rule in rules.rules]
+    drift = judge(reader.seen(), now=snapshot.at, rules=enabled)
     return Report(
         state_dir=config.state_dir,
         writer=writer_of(config.state_dir),
         snapshot=snapshot,
         files=files,
         never_matched=tuple(rule.id for rule in rules.rules if rule.id not in seen),
+        drift=drift,
         opted_out_by=wiring.opted_out_by(config, environ),
-        attention=tuple(_attention(config, snapshot)),
+        attention=(*_attention(config, snapshot), *(alarm.words for alarm in drift)),
     )
 
 

@@ -80,6 +80,17 @@ class IncidentKind(Explained):
     )
 
 
+class DriftKind(Explained):
+    """How the app's lines seem to have changed under a rule."""
+
+    VANISHED = "vanished", "a field that a rule reads was there, and is missing on the lines of its kind now"
+    TYPE_CHANGED = "type_changed", "a value that a rule reads was of one type, and is of another now"
+    RENAMED = "renamed", "lines of a new kind look like those that a rule takes, but for one field"
+    STOPPED = "stopped", "a rule that used to match does not, while lines of its kind go on"
+    NEW_KIND = "new_kind", "a kind of line never seen before looks like an activation, and no rule is about it"
+    SILENT = "silent", "no line of the app was seen for a day: its log level, or where it logs to, has changed"
+
+
 class MetricKind(StrEnum):
     """Prometheus' two kinds that are used here."""
 
@@ -179,6 +190,17 @@ RULE_LAST_MATCH = Metric(
     "When a rule last matched a line",
     ("rule",),
 )
+DRIFT = Metric(
+    "extractor_drift",
+    MetricKind.GAUGE,
+    "Signs that the app's lines have changed under a rule, by rule and what it is: see docs/drift.md",
+    ("rule", "kind"),
+)
+LAST_LINE = Metric(
+    "extractor_last_line_timestamp_seconds",
+    MetricKind.GAUGE,
+    "When a line of a kind that the packs know was last seen",
+)
 HEALTHY = Metric("extractor_healthy", MetricKind.GAUGE, "1 while /healthz answers 200")
 INFO = Metric(
     "extractor_info",
@@ -214,6 +236,8 @@ METRICS = (
     OPEN_FILES,
     WATCHING,
     RULE_LAST_MATCH,
+    DRIFT,
+    LAST_LINE,
     HEALTHY,
     INFO,
 )

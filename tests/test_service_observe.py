@@ -12,6 +12,7 @@ from extractor import collect, deliver, telemetry
 from extractor.destination.verdict import DeliveryReason, Verdict, VerdictKind
 from extractor.expose import Running, Scrape
 from extractor.observe import MAX_TOLD, STALLED_S, Health, Loop, ObservedStore, Observer
+from extractor.ruleset.seen import KIND, Seen
 from extractor.store import Incident, Store, StoreUnavailable, Tally
 from extractor.telemetry import IncidentKind, Trouble
 from tests.delivering import DELIVERED, SERVER_ERROR, UNAUTHORIZED, FakeClock, build_event, outcome_of
@@ -198,6 +199,9 @@ def test_the_page_has_every_declared_metric_and_no_other(observer: Observer, clo
     seen.record([], [outcome_of(build_event(1))], tallies=[Tally(collect.LINES, 4, label="not_json")])
     with store._database.transaction() as connection:
         connection.execute("INSERT INTO rule_seen VALUES ('lago/plan', 1)")
+    store.keep_seen(
+        [Seen(kind="X#create", sort=KIND, lines=1, run=1, since=clock.now(), last_at=clock.now())], []
+    )
     store.hold("unauthorized", 401)
     observer.delivered(answered(deliver.ProgressKind.HELD, UNAUTHORIZED))
     for metric in telemetry.METRICS:

@@ -84,6 +84,10 @@ def words(report: Report) -> Iterator[str]:
     yield from file_words(report.files)
     yield ""
     yield from rule_words(report)
+    if report.drift:
+        yield ""
+        yield "what seems to have changed in the app's lines: docs/drift.md"
+        yield from (f"  since {time_text(one.since)}: {printable(one.words)}" for one in report.drift)
     if snapshot.incidents:
         yield ""
         yield "incidents, the newest first"
@@ -186,6 +190,17 @@ def as_object(report: Report) -> dict[str, object]:
         "rules": [
             *({"rule": rule.rule, "last_at": rule.last_at, "lines": rule.matches} for rule in snapshot.rules),
             *({"rule": rule, "last_at": None, "lines": 0} for rule in report.never_matched),
+        ],
+        "drift": [
+            {
+                "what": one.what.value,
+                "rule": one.rule,
+                "field": one.field,
+                "kind": one.kind,
+                "since": one.since,
+                "words": one.words,
+            }
+            for one in report.drift
         ],
         "counters": [
             {"name": one.name, "rule": one.rule, "label": one.label, "count": one.count}

@@ -7,6 +7,7 @@ from extractor.problems import Place, Problem, ProblemError, did_you_mean
 from extractor.ruleset.codes import Code
 from extractor.ruleset.condition import ScalarValue
 from extractor.ruleset.identity import Identity
+from extractor.ruleset.kinds import Kinds
 from extractor.ruleset.load import Pack
 from extractor.ruleset.rule import (
     EventPlan,
@@ -103,6 +104,10 @@ def assemble_rules(choices: Sequence[Choice], settings: Settings) -> RuleSet:
         never=settings.never,
         disabled=tuple(disabled),
         cannot_show=tuple(note for choice in choices for note in choice.pack.cannot_show),
+        kinds=Kinds(
+            tuple(form for choice in choices for form in choice.pack.kinds.forms),
+            frozenset().union(*(choice.pack.kinds.known for choice in choices)),
+        ),
         funnels=tuple(
             Funnel(pack=choice.pack.name, steps=choice.pack.funnel)
             for choice in choices

@@ -42,6 +42,7 @@ class Code(StrEnum):
     NAME_TWICE = "E134"
     KEYS_DIFFER = "E135"
     REMEMBER_SHAPE = "E136"
+    KIND_FORM = "E137"
     UNKNOWN_PACK = "E140"
     UNKNOWN_RULE = "E141"
     BAD_VARIABLE = "E142"

@@ -13,6 +13,7 @@ from extractor.problems import Place, did_you_mean
 from extractor.ruleset.codes import Code
 from extractor.ruleset.condition import Condition, paths_of
 from extractor.ruleset.findings import Findings, Location
+from extractor.ruleset.kinds import Kinds, parse_form
 from extractor.ruleset.load_condition import load_condition
 from extractor.ruleset.load_value import load_constraint, load_id, load_property
 from extractor.ruleset.model import (
@@ -24,7 +25,7 @@ from extractor.ruleset.model import (
     RuleShape,
     ValueShape,
 )
-from extractor.ruleset.path import Path
+from extractor.ruleset.path import Path, PathError
 from extractor.ruleset.references import check_funnel, check_references, check_rule
 from extractor.ruleset.rule import (
     ChangedRule,
@@ -62,7 +63,7 @@ class Pack:
         version: The pack's own.
         about: What it is for.
         cannot_show: What a log cannot show, in the pack's words.
-        known_kinds: Kinds of lines that look like activations and are known to be none.
+        kinds: Kinds of lines: how they are named, and which look like activations and are known to be none.
         variables: What the operator may set, by name.
         events: What the tracking plan says of each event, by name.
         funnel: The steps to activation; empty where the pack says none.
@@ -76,7 +77,7 @@ class Pack:
     version: int
     about: str
     cannot_show: tuple[str, ...]
-    known_kinds: tuple[str, ...]
+    kinds: Kinds
     variables: Mapping[str, Variable]
     events: Mapping[str, EventPlan]
     funnel: tuple[Step, ...]
@@ -98,6 +99,7 @@ def load_pack(node: Node) -> Pack:
     variables = {name: loader.variable(name) for name in shape.variables}
     check_references(shape, rules, findings)
     check_funnel(shape, rules, findings)
+    kinds = _kinds(shape, findings)
     findings.settle()
     return Pack(
         name=shape.pack,
@@ -105,7 +107,7 @@ def load_pack(node: Node) -> Pack:
         version=shape.version,
         about=shape.about,
         cannot_show=tuple(shape.cannot_show),
-        known_kinds=tuple(shape.known_kinds),
+        kinds=kinds,
         variables=variables,
         events={
             name: EventPlan(name=name, about=one.about, why=one.why or "")
@@ -119,6 +121,19 @@ def load_pack(node: Node) -> Pack:
         off=frozenset(f"{shape.pack}/{rule.id}" for rule in shape.rules if not rule.enabled),
         examples=tuple(_examples(shape, findings)),
     )
+
+
+def _kinds(shape: PackShape, findings: Findings) -> Kinds:
+    forms = []
+    for number, one in enumerate(shape.kinds):
+        at: Location = ("kinds", number)
+        activation = one.activation and findings.pattern(one.activation, (*at, "activation"))
+        try:
+            forms.append(parse_form(one.form, activation or None))
+        except PathError as error:
+            hint = 'fields of the line stand in braces: "{controller}#{action}"'
+            findings.refuse((*at, "form"), Code.KIND_FORM, str(error), hint)
+    return Kinds(tuple(forms), frozenset(shape.known_kinds))
 
 
 def _examples(shape: PackShape, findings: Findings) -> Iterator[Example]:

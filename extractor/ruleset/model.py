@@ -199,6 +199,13 @@ class StepShape(Shape):
     equals: Scalar | None = None
 
 
+class KindShape(Shape):
+    """How kinds of lines are named, and which of them look like activations."""
+
+    form: _Text
+    activation: StrictStr | None = None
+
+
 class PackShape(Shape):
     """A rule pack: a file of rules for one application."""
 
@@ -206,6 +213,7 @@ class PackShape(Shape):
     version: Annotated[StrictInt, Field(ge=1)]
     about: _Text
     cannot_show: list[_Text] = []
+    kinds: Annotated[list[KindShape], Field(max_length=20)] = []
     known_kinds: list[_Text] = []
     variables: dict[_Name, VariableShape] = {}
     events: dict[_Name, EventShape]

@@ -7,6 +7,7 @@ from operator import attrgetter
 
 from extractor.ruleset.condition import Condition, Equals, ScalarValue
 from extractor.ruleset.identity import Identity
+from extractor.ruleset.kinds import Kinds
 from extractor.ruleset.path import Path
 from extractor.ruleset.value import Value
 
@@ -213,6 +214,7 @@ class RuleSet:
         never: No event of these organizations.
         disabled: Ids of rules that are there and switched off, for `plan`.
         cannot_show: What the packs say that a log cannot show.
+        kinds: What the packs say about kinds of lines.
         funnels: The way to activation, of each pack that says one.
     """
 
@@ -226,6 +228,7 @@ class RuleSet:
     never: frozenset[str] = frozenset()
     disabled: tuple[str, ...] = ()
     cannot_show: tuple[str, ...] = ()
+    kinds: Kinds = field(default_factory=Kinds)
     funnels: tuple[Funnel, ...] = ()
     index: "RuleIndex" = field(init=False, repr=False, compare=False)
 

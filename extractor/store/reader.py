@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from extractor.checkpoint import Checkpoint
+from extractor.ruleset.seen import Seen
 from extractor.store import outbox
 from extractor.store.batch import DeadLetter, SentEvent
 from extractor.store.checkpoints import read_checkpoints
@@ -22,6 +23,7 @@ from extractor.store.history import (
     read_sent_rates,
 )
 from extractor.store.migrate import newest, version
+from extractor.store.seen import read_seen
 from extractor.store.status import Clock, StatusSnapshot, read_status
 
 
@@ -92,6 +94,11 @@ class StoreReader:
         """When each organization first did what counts."""
         with self._database.reading() as connection:
             return read_first_times(connection)
+
+    def seen(self) -> list[Seen]:
+        """What the app's lines look like: for `ruleset.drift` and `ruleset.alarm`."""
+        with self._database.reading() as connection:
+            return read_seen(connection)
 
     def daily(self, name: str, since: float) -> list[DailyCount]:
         """Counts of one name since the day of a time (unix seconds), by day."""

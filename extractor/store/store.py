@@ -6,6 +6,7 @@ from pathlib import Path
 
 from extractor.checkpoint import Checkpoint
 from extractor.ruleset.outcome import Outcome
+from extractor.ruleset.seen import Seen
 from extractor.store import erasure, outbox, recording, retention
 from extractor.store.batch import Batch, StoredEvent
 from extractor.store.checkpoints import UnknownFiles
@@ -19,6 +20,7 @@ from extractor.store.optout import OptOut, append_history, read_opt_out
 from extractor.store.reader import StoreReader, open_existing
 from extractor.store.recording import Incident, Recorded, Tally
 from extractor.store.retention import Pruned
+from extractor.store.seen import write_seen
 from extractor.store.status import Clock
 
 
@@ -188,6 +190,17 @@ class Store(StoreReader):
         """Keep incidents that go with no `record`."""
         with self._database.transaction() as connection:
             recording.write_incidents(connection, incidents)
+
+    def keep_seen(self, rows: Sequence[Seen], gone: Sequence[Seen]) -> None:
+        """Keep what the app's lines look like; nothing while opted out.
+
+        Args:
+            rows: That changed; each takes the place of its older self.
+            gone: That nothing looks at any more.
+        """
+        with self._database.transaction() as connection:
+            if read_opt_out(connection) is None:
+                write_seen(connection, rows, gone)
 
     # What deliver uses
 

@@ -1,0 +1,190 @@
+"""What one rule looks at, on lines that are its own and on those that would be but for one field."""
+
+from collections.abc import Collection, Iterator
+
+from extractor.ruleset.condition import Between, Condition, Equals, Not, paths_of
+from extractor.ruleset.path import Path, Scope
+from extractor.ruleset.rule import Rule
+from extractor.ruleset.scope import decode_field, elements
+from extractor.ruleset.seen import MATCH, MISS, Sort, sort_of
+
+MAX_ELEMENTS = 8
+"""Elements of a list that are looked at."""
+
+Found = tuple[str, str, bool, bool]
+"""A field, the sort of what stands there, whether the rule needs it, and whether it is a part of the kind itself."""
+
+
+class Watch:
+    """What one rule looks at, and how a line that it almost takes differs."""
+
+    def __init__(self, rule: Rule) -> None:
+        self.rule = rule
+        keys = rule.key or rule.once or (rule.changed.key if rule.changed else ())
+        remembered = [path for one in rule.remember for path in one.by]
+        remembered += [path for one in rule.forget for path in one.key]
+        group = rule.group.paths[:1] if rule.group is not None and len(rule.group.paths) == 1 else ()
+        required = [one.value.paths[0] for one in rule.properties if one.required and one.value.paths]
+        self._needed = tuple(dict.fromkeys([*keys, *remembered, *group, *required]))
+        others = [one.value.paths[0] for one in rule.properties if one.value.paths]
+        self._optional = tuple(path for path in dict.fromkeys(others) if path not in self._needed)
+        conditions = (*rule.when, *rule.when_decoded, *rule.when_element)
+        self._identities = {path for one in conditions if _is_identity(one) for path in paths_of(one)}
+        self.texts = [
+            (one.path, one.expected)
+            for one in rule.when
+            if isinstance(one, Equals) and isinstance(one.expected, str)
+        ]
+        self._strict = {path for one in conditions if _is_strict(one) for path in paths_of(one)} | {
+            *self._needed
+        }
+        claimed = [path for one in conditions if _is_claim(one) for path in paths_of(one)]
+        self._told_of = tuple(dict.fromkeys([*claimed, *self._needed, *self._optional]))
+        watched = [*self._told_of, *(one.path for one in rule.decode), *(one.path for one in rule.for_each)]
+        self.fields = {path.text for path in watched} | {""}
+
+    def is_about(self, record: Scope) -> bool:
+        """Whether a line is of the kind that the rule is about, taken or not."""
+        identities = [one for one in self.rule.when if _is_identity(one)]
+        return bool(identities) and all(one.holds(record) for one in identities)
+
+    def resemblance(self, record: Scope, heads: Collection[Path]) -> Iterator[tuple[int, str]]:
+        """How much the line is one of the rule's, but for one of these fields."""
+        failed = [one for one in self.rule.when if not one.holds(record)]
+        if len(failed) != 1 or not isinstance(failed[0], Equals) or failed[0].path not in heads:
+            return
+        for element in self._accepted(record):
+            told = [path for path in (*self._needed, *self._optional) if path.find(element) is not None]
+            asked = {path for one in self.rule.when for path in paths_of(one)}
+            specific = [path for path in told if path not in asked and len(path.steps) > 1]
+            if specific and all(path in told for path in self._needed):
+                yield len(specific), failed[0].path.text
+                return
+
+    def _accepted(self, record: Scope) -> Iterator[Scope]:
+        """The scopes of a line in which all hold that is asked of decoded fields and elements."""
+        scope = self._decoded(record)
+        if isinstance(scope, dict) and all(one.holds(scope) for one in self.rule.when_decoded):
+            for element in _some(self.rule, scope):
+                if all(one.holds(element) for one in self.rule.when_element):
+                    yield element
+
+    def _decoded(self, record: Scope) -> dict[str, object] | tuple[Path, Sort]:
+        scope = dict(record)
+        for step in self.rule.decode:
+            sort = sort_of(step.path.find(record))
+            if sort is not Sort.TEXT:
+                return step.path, sort
+            value = decode_field(step, record)
+            if value is None:
+                return step.path, Sort.UNDECODABLE
+            scope[step.name] = value
+        return scope
+
+    def look(self, record: Scope) -> Iterator[Found]:
+        """What stands at the fields that decide, on a line that is the rule's or would be but for one of them."""
+        failed = [one for one in self.rule.when if not one.holds(record)]
+        blamed: Path | None = None
+        if failed:
+            if self._is_anothers(failed, record) or (blamed := _blame(failed, record)) is None:
+                return
+            if blamed not in self._identities:
+                yield from self._missed(blamed, sort_of(blamed.find(record)), failed)
+                return
+        scope = self._decoded(record)
+        if not isinstance(scope, dict):
+            if blamed is None:
+                yield scope[0].text, scope[1], True, False
+            return
+        failed = [one for one in self.rule.when_decoded if not one.holds(scope)]
+        if failed:
+            path = None if self._is_anothers(failed, scope) else _blame(failed, scope)
+            if path is None or blamed is not None:
+                return
+            if path not in self._identities:
+                yield from self._missed(path, sort_of(path.find(scope)), failed)
+                return
+            blamed = path
+        yield from self._look_at_elements(scope, blamed)
+
+    def _look_at_elements(self, scope: Scope, blamed: Path | None) -> Iterator[Found]:
+        none = True
+        for element in _some(self.rule, scope):
+            none = False
+            failed = [one for one in self.rule.when_element if not one.holds(element)]
+            if not failed:
+                yield from self._told(element, blamed)
+            elif blamed is None and not self._is_anothers(failed, element):
+                path = _blame(failed, element)
+                if path is not None:
+                    yield from self._missed(path, sort_of(path.find(element)), failed)
+        if none and blamed is None:
+            yield (
+                self.rule.for_each[0].path.text,
+                sort_of(self.rule.for_each[0].path.find(scope)),
+                True,
+                False,
+            )
+
+    def _told(self, element: Scope, blamed: Path | None) -> Iterator[Found]:
+        """All holds, but for a field that says what the line is about, if one is blamed."""
+        if blamed is not None:
+            if self._needed and all(path.find(element) is not None for path in self._needed):
+                yield blamed.text, sort_of(blamed.find(element)), True, True
+            return
+        yield "", MATCH, True, True
+        for step in self.rule.decode:
+            yield step.path.text, Sort.TEXT, True, False
+        # An element's scope has the line's fields and the decoded ones, too.
+        for path in self._told_of:
+            yield path.text, sort_of(path.find(element)), path in self._strict, path in self._identities
+
+    def _missed(self, path: Path, sort: Sort, failed: list[Condition]) -> Iterator[Found]:
+        yield "", MISS, True, True
+        if all(map(_is_claim, failed)):
+            yield path.text, sort, path in self._strict, path in self._identities
+
+    def _is_anothers(self, failed: list[Condition], scope: Scope) -> bool:
+        """Whether the line says itself that it is about something else."""
+        return any(
+            _is_identity(one) and isinstance(one.path.find(scope), str)
+            for one in failed
+            if isinstance(one, Equals)
+        )
+
+
+def _some(rule: Rule, scope: Scope) -> Iterator[Scope]:
+    for number, (_, element) in enumerate(elements(rule, scope)):
+        if element is None or number == MAX_ELEMENTS:
+            return
+        yield element
+
+
+def _is_identity(condition: Condition) -> bool:
+    return isinstance(condition, Equals) and isinstance(condition.expected, str)
+
+
+def _is_strict(condition: Condition) -> bool:
+    """Whether every line of the kind has the field: what is only asked for may be there or not."""
+    return isinstance(condition, Equals | Between)
+
+
+def _is_claim(condition: Condition) -> bool:
+    return not isinstance(condition, Not) and getattr(condition, "wanted", True)
+
+
+def _blame(failed: list[Condition], scope: Scope) -> Path | None:
+    """The one field because of which these fail; the first of several that vanished with what they lay in."""
+    paths = list(dict.fromkeys(path for one in failed for path in paths_of(one)))
+    if len(paths) == 1:
+        return paths[0]
+    gaps = {_gap(path, scope) for path in paths}
+    return paths[0] if len(gaps) == 1 and None not in gaps else None
+
+
+def _gap(path: Path, scope: Scope) -> tuple[str | int, ...] | None:
+    """The first steps of a path behind which nothing is, or None where it leads somewhere."""
+    for length in range(1, len(path.steps) + 1):
+        if Path("", path.steps[:length]).find(scope) is None:
+            return path.steps[:length]
+    return None
