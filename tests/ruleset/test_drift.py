@@ -71,6 +71,7 @@ def is_of(text: bytes) -> Callable[[bytes], bool]:
 CUSTOMERS = b'"controller":"Api::V1::CustomersController","action":"create","status":200'
 SUBSCRIPTIONS = b'"controller":"Api::V1::SubscriptionsController","action":"create","status":200'
 PLANS = b"plan_created"
+JOBS = b'"event":"enqueue","status":"success","job":"SegmentTrackJob"'
 CHANGES = {
     "field": (
         CUSTOMERS,
@@ -88,7 +89,7 @@ CHANGES = {
     ),
     "field of the kind": (CUSTOMERS, b'"action":', b'"act":', "customer-created-rest", "action"),
     "decoded field": (PLANS, b"event: ", b"name: ", "plan-created", "call[0].event"),
-    "field to be decoded": (PLANS, b'"arguments":', b'"args":', "plan-created", "arguments"),
+    "field to be decoded": (JOBS, b'"arguments":', b'"args":', "member-of-organization", "arguments"),
     "controller": (
         CUSTOMERS,
         b"Api::V1::CustomersController",
