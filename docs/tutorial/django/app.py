@@ -91,7 +91,7 @@ def start(log_file: Path) -> None:
     settings.configure(
         ALLOWED_HOSTS=["testserver"],
         ROOT_URLCONF=__name__,
-        SECRET_KEY="of-an-example",  # noqa: S106: it signs nothing
+        SECRET_KEY="of-an-example",  # noqa: S106  # it signs nothing
         INSTALLED_APPS=["django_structlog"],
         MIDDLEWARE=["django_structlog.middlewares.RequestMiddleware"],
         LOGGING_CONFIG=None,
