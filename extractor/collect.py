@@ -4,6 +4,7 @@ Nothing here is kept that the store does not have: whatever moment the process d
 from the checkpoints, and what was recorded already has the same message ids.
 """
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -29,6 +30,9 @@ MAX_OUTCOMES = 2000
 
 KEEP_SEEN_S = 10.0
 """How often what lines look like is written: a small transaction of its own."""
+
+SETTLE_S = 1.0
+"""Seconds for which checkpoints of lines that gave nothing may wait for company."""
 
 LINES = "lines"  # tally: lines that gave nothing, by reason
 READ_BYTES = "read_bytes"  # tally: bytes read
@@ -100,11 +104,12 @@ class Progress:
 
     Attributes:
         kind: How far it came.
-        read_bytes: Bytes read and recorded.
+        read_bytes: Bytes read.
         events: Events that entered the outbox.
         suppressed: Events that an opt-out kept from being stored.
         incidents: What an operator must know of.
         unread_bytes: What is left to read, as far as the last look tells.
+        owes: Lines that gave nothing were read and are not recorded yet: a further step within `SETTLE_S` is due.
     """
 
     kind: ProgressKind
@@ -113,6 +118,7 @@ class Progress:
     suppressed: int = 0
     incidents: tuple[Incident, ...] = ()
     unread_bytes: int = 0
+    owes: bool = False
 
 
 @dataclass(slots=True)
@@ -125,10 +131,12 @@ class Gathered:
     incidents: list[Incident] = field(default_factory=list)
     read_bytes: int = 0
 
-    def met(self, chunk: Chunk, now: float) -> None:
-        """One more chunk was read; with what was met in the bytes that it skipped."""
+    def met(self, chunk: Chunk, now: float) -> int:
+        """One more chunk was read, with what was met in the bytes that it skipped; how many bytes."""
         self.incidents.extend(stored_incident(incident, now) for incident in chunk.incidents)
-        self.read_bytes += len(chunk.data) + chunk.skipped
+        read_bytes = len(chunk.data) + chunk.skipped
+        self.read_bytes += read_bytes
+        return read_bytes
 
     def add(self, taken: Taken) -> None:
         """What lines gave."""
@@ -173,7 +181,9 @@ class Collector:
         self._clock = clock
         self._opted_out = opted_out
         self._budget_bytes = budget_bytes
-        self._others = others or {}
+        self._others = {} if others is None else others
+        self._owed = Gathered()
+        self._recorded_at = float("-inf")
         self._lineages: dict[str, tuple[str, int, str]] = {}
         self._looked: Looked | None = None
         self._seen_kept_at = float("-inf")
@@ -203,6 +213,7 @@ class Collector:
             self._record_look(looked, incidents, tally)
             self._looked = None
             full = self._store.outbox_full() or not self._read(chunks(), tally, at_the_end=at_the_end)
+            self._settle(tally, now=at_the_end)
             self._keep_seen(at_the_end=at_the_end)
             if full:
                 return tally.progress(ProgressKind.FULL, incidents, looked.unread_bytes)
@@ -210,7 +221,22 @@ class Collector:
             self._rewind()
             return tally.progress(ProgressKind.STORE_UNAVAILABLE, incidents, looked.unread_bytes)
         kind = ProgressKind.READ if tally.read_bytes else ProgressKind.IDLE
+        tally.owes = bool(self._owed.settled)
         return tally.progress(kind, incidents, max(looked.unread_bytes - tally.read_bytes, 0))
+
+    def settle(self) -> None:
+        """Record what is owed: before the loop ends. What the disk refuses will be read again."""
+        with contextlib.suppress(StoreUnavailable):
+            self._settle(_Sum(), now=True)
+
+    def _settle(self, tally: "_Sum", *, now: bool) -> None:
+        """Record how far lines were read that gave nothing; no more often than `SETTLE_S`, unless it must be now.
+
+        A commit for each of them would cost more than to read some of them again after a crash.
+        """
+        if self._owed.settled and (now or self._clock.now() - self._recorded_at >= SETTLE_S):
+            owed, self._owed = self._owed, Gathered()
+            self._record(owed, tally)
 
     def _keep_seen(self, *, at_the_end: bool) -> None:
         """What was seen of the lines, now and then: a kill may lose some seconds of it."""
@@ -226,6 +252,7 @@ class Collector:
         """Back to what is recorded; pieces of an unfinished line will come again, too."""
         self._follower.rewind()
         self._intake.rewind()
+        self._owed = Gathered()
 
     def _record_look(self, looked: Looked, incidents: tuple[Incident, ...], tally: "_Sum") -> None:
         pending = Gathered()
@@ -247,13 +274,13 @@ class Collector:
 
     def _read(self, chunks: Iterator[Chunk], tally: "_Sum", *, at_the_end: bool) -> bool:
         """Whether all chunks were read; else the outbox is full."""
-        pending = Gathered()
+        pending, self._owed = self._owed, Gathered()
         for chunk in chunks:
             self._lineages[chunk.file_id] = (chunk.lineage, chunk.source, chunk.path)
             now = self._clock.now()
             if self._intake.drift is not None:
                 self._intake.drift.now = now
-            pending.met(chunk, now)
+            tally.read_bytes += pending.met(chunk, now)
             for taken in self._intake.portions(chunk, origin_of(chunk, now), torn_stays=at_the_end):
                 pending.add(taken)
                 if len(pending.outcomes) >= MAX_OUTCOMES:
@@ -262,8 +289,10 @@ class Collector:
                     if self._store.outbox_full():
                         self._rewind()
                         return False
-        if pending.settled:
+        if pending.outcomes or pending.incidents:
             self._record(pending, tally)
+        else:
+            self._owed = pending
         return True
 
     def _record(
@@ -287,6 +316,7 @@ class Collector:
             incidents=[*incidents, *pending.incidents],
             forgotten=forgotten,
         )
+        self._recorded_at = self._clock.now()
         for checkpoint in checkpoints:
             self._follower.recorded(checkpoint)
         tally.add(pending, recorded)
@@ -310,10 +340,10 @@ class _Sum:
     read_bytes: int = 0
     events: int = 0
     suppressed: int = 0
+    owes: bool = False
     met: list[Incident] = field(default_factory=list)
 
     def add(self, pending: Gathered, recorded: Recorded) -> None:
-        self.read_bytes += pending.read_bytes
         self.met += pending.incidents
         self.events += len(recorded.events)
         self.suppressed += recorded.suppressed
@@ -326,6 +356,7 @@ class _Sum:
             suppressed=self.suppressed,
             incidents=(*incidents, *self.met),
             unread_bytes=unread_bytes,
+            owes=self.owes,
         )
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import extractor
 from extractor import deliver, logs, telemetry
 from extractor.clock import SystemClock
-from extractor.collect import Collector, ProgressKind
+from extractor.collect import SETTLE_S, Collector, ProgressKind
 from extractor.expose import Exposure, Running, Scrape
 from extractor.logs import tell
 from extractor.observe import Loop, Observer
@@ -251,7 +251,9 @@ class Service:
             elif not progress.unread_bytes:
                 if progress.kind is ProgressKind.READ:
                     self._stop.wait(min(4 * step_s, GATHER_S))
-                wake.wait(max(look_at - now(), 0.0))
+                rest_s = max(look_at - now(), 0.0)
+                wake.wait(min(rest_s, SETTLE_S) if progress.owes else rest_s)
+        collector.settle()
 
     def _pause_s(self) -> float:
         """Until the next look at everything: as configured, or longer where looking costs too much of a core."""

@@ -24,12 +24,15 @@ from extractor.telemetry import IncidentKind
 LINE = b'{"job":"SegmentTrackJob"}\n'
 
 
+@dataclass
 class StillClock:
-    """Time that stands."""
+    """Time that stands until it is moved."""
+
+    time: float = 7.0
 
     def now(self) -> float:
         """Unix seconds."""
-        return 7.0
+        return self.time
 
 
 @dataclass
@@ -120,9 +123,11 @@ def rules() -> RuleSet:
     return RuleSet(rules=(rule,), events={}, variables={}, identity=Identity.of("test"), constants=constants)
 
 
-def chunk(number: int, lines: int = 1, incidents: tuple[SourceIncident, ...] = ()) -> Chunk:
-    """So many matching lines of file `f`, the chunk's number deciding where they lie."""
-    data = LINE * lines
+def chunk(
+    number: int, lines: int = 1, incidents: tuple[SourceIncident, ...] = (), line: bytes = LINE
+) -> Chunk:
+    """So many lines of file `f`, the chunk's number deciding where they lie."""
+    data = line * lines
     start = number * len(data)
     return Chunk(
         file_id="f",
@@ -136,10 +141,12 @@ def chunk(number: int, lines: int = 1, incidents: tuple[SourceIncident, ...] = (
     )
 
 
-def loop(follower: FakeFollower, store: FakeStore, *, opted_out: bool = False) -> Collector:
+def loop(
+    follower: FakeFollower, store: FakeStore, *, opted_out: bool = False, clock: StillClock | None = None
+) -> Collector:
     """A collector over both."""
     intake = Intake(rules(), [Wrapping(envelope=Envelope.NONE)], max_line_bytes=1 << 20)
-    return Collector(follower, intake, store, clock=StillClock(), opted_out=lambda: opted_out)
+    return Collector(follower, intake, store, clock=clock or StillClock(), opted_out=lambda: opted_out)
 
 
 def test_checkpoint_and_outcomes_are_one_transaction_and_handles_go_only_after_it() -> None:
@@ -207,3 +214,36 @@ def test_nothing_to_read_writes_nothing() -> None:
     store = FakeStore()
     assert loop(FakeFollower(), store).step().kind is ProgressKind.IDLE
     assert store.transactions == []
+
+
+def test_lines_that_give_nothing_are_recorded_once_a_second_and_not_each_time() -> None:
+    """A busy log of other lines costs no commit a line; how far it was read is recorded soon all the same."""
+    quiet = [chunk(number, line=b'{"job":"AnotherJobThan"}\n') for number in range(4)]
+    clock, follower, store = StillClock(), FakeFollower(), FakeStore()
+    collector = loop(follower, store, clock=clock)
+    for number in range(3):
+        follower.chunks.append(quiet[number])
+        progress = collector.step()
+    assert (len(store.transactions), progress.kind, progress.owes) == (1, ProgressKind.READ, True)
+    clock.time += collect.SETTLE_S
+    assert not collector.step().owes
+    assert [one.offset for one in store.transactions[-1][0]] == [quiet[2].end]
+    follower.chunks.append(quiet[3])
+    collector.step()
+    collector.settle()
+    assert [one.offset for one in store.transactions[-1][0]] == [quiet[3].end]
+    assert len(store.transactions) == 3
+
+
+def test_an_event_takes_along_what_is_owed() -> None:
+    """A checkpoint never waits longer than the event behind it."""
+    clock, follower, store = StillClock(), FakeFollower(), FakeStore()
+    collector = loop(follower, store, clock=clock)
+    follower.chunks.append(chunk(0))
+    collector.step()
+    follower.chunks.append(chunk(1, line=b'{"job":"AnotherJobThan"}\n'))
+    collector.step()
+    follower.chunks.append(chunk(2))
+    collector.step()
+    assert [len(outcomes) for _, outcomes, _, _ in store.transactions] == [1, 1]
+    assert store.transactions[-1][0][0].offset == follower.chunks[2].end
