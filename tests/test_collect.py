@@ -108,6 +108,9 @@ class FakeStore:
         """See `RecordStore`."""
         return self.full_after is not None and self.outcomes >= self.full_after
 
+    def keep_seen(self, *_: object) -> None:
+        """See `RecordStore`."""
+
     @property
     def outcomes(self) -> int:
         """All that were recorded."""
@@ -221,9 +224,12 @@ def test_lines_that_give_nothing_are_recorded_once_a_second_and_not_each_time() 
     quiet = [chunk(number, line=b'{"job":"AnotherJobThan"}\n') for number in range(4)]
     clock, follower, store = StillClock(), FakeFollower(), FakeStore()
     collector = loop(follower, store, clock=clock)
-    for number in range(3):
-        follower.chunks.append(quiet[number])
-        progress = collector.step()
+    follower.chunks.append(quiet[0])
+    collector.step()
+    follower.chunks.append(quiet[1])
+    collector.step()
+    follower.chunks.append(quiet[2])
+    progress = collector.step()
     assert (len(store.transactions), progress.kind, progress.owes) == (1, ProgressKind.READ, True)
     clock.time += collect.SETTLE_S
     assert not collector.step().owes
