@@ -13,7 +13,9 @@ from extractor.page.contents import build_page
 from extractor.page.render import render_page
 from extractor.page.server import ADDRESS, PageServer
 from extractor.page.trial import try_lines
-from extractor.process import Exit
+from extractor.process import Exit, Signals
+
+LOOK_UP_S = 3600.0
 
 
 def serve_command(path: Path, port: int) -> int:
@@ -32,15 +34,13 @@ def serve_command(path: Path, port: int) -> int:
     except OSError as error:
         sys.stderr.write(f"extractor: cannot listen on {ADDRESS}:{port}: {error.strerror}\n")
         return Exit.PROBLEMS
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
     threading.Thread(target=server.serve_forever, name="page", daemon=True).start()
-    sys.stdout.write(
-        f"http://{ADDRESS}:{server.port}/ shows this state to who is at this machine; Ctrl-C ends it\n"
-    )
-    sys.stdout.flush()
-    stop.wait()
+    with Signals(signal.SIGINT, signal.SIGTERM) as signals:
+        address = f"http://{ADDRESS}:{server.port}/"
+        sys.stdout.write(f"{address} shows this state to who is at this machine; Ctrl-C ends it\n")
+        sys.stdout.flush()
+        while not signals.wait(LOOK_UP_S):
+            pass
     server.shutdown()
     server.server_close()
     return Exit.FINE

@@ -99,6 +99,7 @@ class RuleView:
         matches: Lines, of all days kept.
         spark: Matches a day.
         quiet_days: For how many days it has been silent, where that is longer than it ever was; else 0.
+        drifted: An alarm names it: the lines that it looks at seem to have changed.
     """
 
     id: str
@@ -108,6 +109,7 @@ class RuleView:
     matches: int
     spark: Spark
     quiet_days: int
+    drifted: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,6 +225,7 @@ def _rules(rules: RuleSet, report: Report, counts: Sequence[DailyCount], now: fl
                 matches=0 if known is None else known.matches,
                 spark=draw_spark(days),
                 quiet_days=quiet_days(days),
+                drifted=any(alarm.rule == rule.id for alarm in report.drift),
             )
         )
     return tuple(views)

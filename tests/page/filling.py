@@ -41,7 +41,8 @@ def sample_line(event: str) -> bytes:
     for fact in truth["facts"]:
         if fact["event"] == event and fact["properties"].get("payment_status", "succeeded") == "succeeded":
             file, offset = fact["shown_by"][0]
-            return (SAMPLE / file).read_bytes()[offset:].partition(b"\n")[0]
+            line: bytes = (SAMPLE / file).read_bytes()[offset:].partition(b"\n")[0]
+            return line
     raise AssertionError(event)
 
 
@@ -101,7 +102,9 @@ def fill_state(state_dir: Path, log: Path, rules: RuleSet) -> None:
     """Record and acknowledge a log's lines on the days on which they were written, as a daemon would have."""
     clock = DayClock()
     reader = LineReader(Wrapping(), Limits())
-    lines = [one.line for one in reader.read_stream(io.BytesIO(log.read_bytes())) if isinstance(one.line, Logical)]
+    lines = [
+        one.line for one in reader.read_stream(io.BytesIO(log.read_bytes())) if isinstance(one.line, Logical)
+    ]
     clock.time = lines[0].time or 0.0
     store = Store.open(state_dir, destination="segment https://api.segment.io", clock=clock)
     stat = log.stat()
