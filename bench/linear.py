@@ -20,7 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 MOST = 2.5
-BASE = 250
+BASE = 150
 """Repetitions in the smaller input: enough that what does not grow stays far below the rest."""
 PATIENCE_S = 300.0
 CONTROL = "quadratic, to compare"

@@ -192,33 +192,27 @@ def test_each_field_s_canary_stays_unless_the_plan_names_it(tmp_path: Path) -> N
     assert b"private.example" not in everything + sent
 
 
-@pytest.mark.parametrize("where", ["output", "state", "body"])
-def test_a_deliberate_leak_is_caught(tmp_path: Path, where: str) -> None:
-    """The search works at each door: one canary printed, one in a table, one in a message."""
+def test_a_deliberate_leak_is_caught(tmp_path: Path) -> None:
+    """The search works at each door: canaries printed, one put in a table, one in a message; and before, there is none."""
     with MisbehavingServer() as server:
         program = program_on_canaries(tmp_path, server.url)
         with (tmp_path / "app.log").open("ab") as file:
             file.write(metric_line(1))
         may_leave = allowed(program)
-        environ: dict[str, str] = {}
-        if where == "output":
-            (tmp_path / "sitecustomize.py").write_text(LEAKS, encoding="utf-8")
-            environ = {"PYTHONPATH": f"{tmp_path}:{program.environment()['PYTHONPATH']}"}
-        with program.start("--once", **environ) as process:
+        (tmp_path / "sitecustomize.py").write_text(LEAKS, encoding="utf-8")
+        with program.start(
+            "--once", PYTHONPATH=f"{tmp_path}:{program.environment()['PYTHONPATH']}"
+        ) as process:
             assert process.wait() == 0
-        if where == "state":
-            with sqlite3.connect(program.state / "state.db") as connection:
-                connection.execute("CREATE TABLE leak AS SELECT 'canary000000zq' AS value")
-            connection.close()
         sent = b"".join(request.body for request in server.requests)
-        if where == "body":
-            sent = sent.replace(b'"type":"track"', b'"type":"canary000000zq"')
-    found = {
-        "output": canaries_in(told_by(process)),
-        "state": canaries_in(program.state_bytes()) - may_leave,
-        "body": canaries_in(sent) - may_leave,
-    }
-    assert [door for door, leaked in found.items() if leaked] == [where]
+    assert len(canaries_in(told_by(process))) > 100
+    assert canaries_in(program.state_bytes()) <= may_leave
+    with sqlite3.connect(program.state / "state.db") as connection:
+        connection.execute("CREATE TABLE leak AS SELECT 'canary000000zq' AS value")
+    connection.close()
+    assert not canaries_in(program.state_bytes()) <= may_leave
+    assert canaries_in(sent) <= may_leave
+    assert not canaries_in(sent.replace(b'"type":"track"', b'"type":"canary000000zq"')) <= may_leave
 
 
 def test_no_command_leaves_a_core_file(tmp_path: Path) -> None:
@@ -285,15 +279,12 @@ def test_only_the_destination_is_connected_to(tmp_path: Path) -> None:
     [
         ["preview", "--format", "jsonl"],
         ["explain", "worker.log"],
-        ["check"],
-        ["plan", "--format", "json-schema"],
-        ["status"],
         ["run", "--once"],
     ],
     ids=" ".join,
 )
 def test_without_a_destination_nothing_is_connected_to(tmp_path: Path, command: list[str]) -> None:
-    """Every command on a config that prints its events."""
+    """Commands that read lines, on a config that prints its events."""
     program = Program(tmp_path, config_for(None, "worker.log"))
     (tmp_path / "worker.log").write_bytes(metric_line(1))
     assert program.call(*command, **audited(program)).returncode in {0, 1}
