@@ -7,6 +7,7 @@ us, under its own name if it rebinds that name to 127.0.0.1: so `Host` must be a
 from our own page, and no answer carries a header that would let another site read it.
 """
 
+import sys
 import threading
 from collections.abc import Callable
 from http import HTTPStatus
@@ -69,7 +70,11 @@ class PageServer(ThreadingHTTPServer):
             self._free.release()
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A browser that went away is no news."""
+        """A browser that went away is no news. A mistake of ours is named; not its text, in which a line may stand."""
+        del request, client_address
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            sys.stderr.write(f"extractor: the page could not be made: {type(error).__name__}\n")
 
 
 class _Handler(BaseHTTPRequestHandler):
