@@ -16,10 +16,6 @@ from extractor.telemetry import IncidentKind
 
 _RACY_NS = 100_000_000
 """As for folders (`discover`): stamps this fresh can hide another change."""
-_SAMPLES = 16
-"""Windows in which a copy and its original are compared: a log that differs anywhere differs at its end."""
-_ORPHAN_SETTLES = 12
-"""A renamed file without a successor at its live path is given so many times `settle_s` before it counts as ended."""
 _ORPHAN_SETTLES = 12
 """A renamed file without a successor at its live path is given so many times `settle_s` before it counts as ended."""
 
@@ -127,7 +123,9 @@ class Census:
             else:
                 self.register.leaving.pop(file.file_id, None)
                 file.ended = False
-        file.state = State.PRESENT
+        if file.state is not State.PRESENT:
+            file.state = State.PRESENT
+            self.register.index(file)
         self.register.lead_to(file)
         stamps = (found.st_mtime_ns, found.st_ctime_ns)
         if file.checked and not file.racy and found.st_size == file.size and stamps == file.stamps:

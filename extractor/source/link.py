@@ -7,15 +7,13 @@ from extractor.source.discover import Found
 from extractor.source.followed import Followed, Key, State
 from extractor.source.handle import open_handle
 from extractor.source.identity import HEAD, WINDOW, Compared, Verdict
-from extractor.source.names import age_key, is_compressed, is_sibling
+from extractor.source.names import age_key, is_compressed, is_sibling, live_names
 from extractor.source.newcomers import Newcomers
 from extractor.source.register import Register
 from extractor.telemetry import IncidentKind
 
 _SAMPLES = 16
 """Windows in which a copy and its original are compared: a log that differs anywhere differs at its end."""
-_ORPHAN_SETTLES = 12
-"""A renamed file without a successor at its live path is given so many times `settle_s` before it counts as ended."""
 
 
 class Links:
@@ -69,7 +67,7 @@ class Links:
 
     def _take_over(self, file: Followed) -> None:
         """A new file that starts like a vanished one is an older state of it, restored: what it has was read."""
-        for gone in self._register.alike(file) if file.state is State.PRESENT and file.handle else ():
+        for gone in self._register.lost_alike(file) if file.state is State.PRESENT and file.handle else ():
             if gone.state is not State.GONE:
                 continue
             compared = gone.identity.compare(file.read_at, file.size, gone.offset, gone.size)
@@ -84,28 +82,19 @@ class Links:
 
         One that is only held open counts too, when all of it is here: it was restored before we had drained it.
         """
-        best: Followed | None = None
-        for gone in self._register.alike(file):
+        most_read_first = sorted(self._register.lost_alike(file), key=lambda gone: gone.offset, reverse=True)
+        for gone in most_read_first:
             least = gone.size if gone.state is State.ADRIFT else gone.offset
-            if gone.state is State.PRESENT or file.size < least or (best and gone.offset < best.offset):
-                continue
-            if self._has_all_of(file, gone):
-                best = gone
-        return best
+            if file.size >= least and self._has_all_of(file, gone):
+                return gone
+        return None
 
     def _copy_since(self, file: Followed) -> tuple[int, float] | None:
         """Since when this may be a copy in the making of a file that lives, or None. Given `settle_s` to show.
 
         While its original lives nothing can be lost with it; as soon as that is emptied, the copy continues it.
         """
-        name = os.path.basename(file.path)
-        originals = [
-            known
-            for known in self._register.alike(file)
-            if known.state is not State.GONE
-            and is_sibling(name, os.path.basename(known.path))
-            and self._starts_like(known, file)
-        ]
+        originals = [known for known in self._originals(file) if self._starts_like(known, file)]
         if not originals:
             return None
         now = self._register.clock.monotonic()
@@ -113,6 +102,21 @@ class Links:
         if size != file.size or not all(known.checked for known in originals):
             since = now
         return (file.size, since) if now - since < self._register.limits.settle_s else None
+
+    def _originals(self, file: Followed) -> list[Followed]:
+        """The files that live and that this one, by its name, may be a rotated copy of: beside it, else above it.
+
+        By name, and only then by content: of thousands of files with the same bytes hardly any is a copy.
+        """
+        folder, name = os.path.split(file.path)
+        names = live_names(name)
+        while names:
+            known = (self._register.by_path.get(os.path.join(folder, live)) for live in names)
+            if originals := [one for one in known if one is not None]:
+                return originals
+            if folder == (folder := os.path.dirname(folder)):
+                break
+        return []
 
     def _starts_like(self, present: Followed, file: Followed) -> bool:
         """Whether a file's bytes are the first ones of another, as far as a few windows up to its end can tell."""
@@ -247,6 +251,7 @@ class Links:
                     self._register.lose(file, file.unresolved, 0 if self._has_twin(file) else file.unread)
                 file.unresolved = None
                 file.size = min(file.size, file.offset)  # counted, once
+                self._register.index(file)
 
     def _has_twin(self, gone: Followed) -> bool:
         """Whether a file that is followed as one of its own has all bytes of a vanished one: they are not lost."""

@@ -17,6 +17,9 @@ _NUMBERED = re.compile(r"(?P<base>.+)\.(?P<number>\d{1,4})")
 _DATED = re.compile(rf"(?P<base>.+?)[-.](?P<date>{_DATE}|\d{{9,10}})")
 _DATED_WITHIN = re.compile(rf"(?P<base>.+?)[-._](?P<date>{_DATE})(?P<extension>\.[A-Za-z]+)")
 _ASIDE = re.compile(r"(?P<base>.+)[.~](?:old|bak|prev)")
+_PART = re.compile(r"(?<=.)[-._~]|(?<=[^-._~\d])\d")
+_MAX_PARTS = 12
+"""Of a name, those that are looked at: a date with its time and a number has seven."""
 _POD = re.compile(r"/pods/(?P<namespace>[^/_]+)_(?P<pod>[^/_]+)_(?P<uid>[^/_]+)/(?P<container>[^/]+)/[^/]+$")
 _CONTAINER = re.compile(
     r"/containers/(?P<pod>[^/_]+)_(?P<namespace>[^/_]+)_(?P<container>[^/]+)-(?P<uid>[0-9a-f]{12,64})\.log[^/]*$"
@@ -60,6 +63,16 @@ def is_sibling(name: str, live: str) -> bool:
     """Whether a file name could be a rotated copy of `live` (both without folder): worth a look at its content."""
     stem = live.rpartition(".")[0] or live
     return len(name) > len(live) and name.startswith(stem)
+
+
+def live_names(name: str) -> list[str]:
+    """The names of which a file named like this could be a rotated copy: for `app-1.log.2` `app-1.log`, `app.log`, ...
+
+    Parts are left out that start at a separator or at a number: `app-10.log` is no copy of `app-1.log`.
+    """
+    starts = [found.start() for found in _PART.finditer(name)][:_MAX_PARTS]
+    ends = [*(at for at in starts if name[at] == "."), len(name)]
+    return list(dict.fromkeys(name[:at] + name[end:] for at in starts for end in ends if at < end))
 
 
 def age_key(name: str) -> tuple[int, str, int]:

@@ -1,6 +1,7 @@
 """The files that are known, by all that they are looked up by, and what is to be told about them."""
 
 import os
+from collections.abc import Iterator
 
 from extractor.source.chunk import Incident
 from extractor.source.followed import Followed, Key, State
@@ -8,6 +9,10 @@ from extractor.source.handles import Handles
 from extractor.source.identity import HEAD, Compared, head_places
 from extractor.source.spec import Clock, Limits
 from extractor.telemetry import IncidentKind
+
+_Landmark = tuple[int, bytes]
+_Content = tuple[object, ...]
+"""All that comparing with a file goes by: where it is equal, one comparison tells for all of them."""
 
 
 class Register:
@@ -46,8 +51,9 @@ class Register:
         self.incidents: list[Incident] = []
         self.ended: list[str] = []
         self.forgotten: list[str] = []
-        self._landmarks: dict[tuple[int, bytes], dict[str, Followed]] = {}
-        self._landmark_of: dict[str, tuple[int, bytes]] = {}
+        self._living: dict[_Landmark, dict[str, Followed]] = {}
+        self._lost: dict[_Landmark, dict[_Content, dict[str, Followed]]] = {}
+        self._slots: dict[str, tuple[_Landmark, _Content | None]] = {}
         self._tiny = 0  # how many landmarks are shorter than any head place
 
     def take(self, file: Followed) -> None:
@@ -80,6 +86,7 @@ class Register:
         self.gone[file.file_id] = file
         self.leaving[file.file_id] = file
         self.changed[file.file_id] = file
+        self.index(file)
 
     def vanish(self, file: Followed, kind: IncidentKind) -> None:
         """Nothing leads to these bytes any more. They may still be found elsewhere."""
@@ -109,40 +116,61 @@ class Register:
 
     def is_indexed(self, file: Followed) -> bool:
         """Whether it has a landmark by which it can be found."""
-        return file.file_id in self._landmark_of
+        return file.file_id in self._slots
 
     def index(self, file: Followed) -> None:
-        """Let a file be found by its landmark as it is now."""
+        """Let a file be found by its landmark as it and its state are now."""
         landmark = file.identity.landmark()
-        before = self._landmark_of.get(file.file_id)
-        if landmark == before:
+        slot = None if landmark is None else (landmark, _content(file))
+        if slot == self._slots.get(file.file_id):
             return
-        if before is not None:
-            self._unindex(file)
-        if landmark is not None:
-            self._landmark_of[file.file_id] = landmark
-            self._tiny += landmark[0] < HEAD[0]
-            self._landmarks.setdefault(landmark, {})[file.file_id] = file
+        self._unindex(file)
+        if slot is None:
+            return
+        self._slots[file.file_id] = slot
+        landmark, content = slot
+        self._tiny += landmark[0] < HEAD[0]
+        if content is None:
+            self._living.setdefault(landmark, {})[file.file_id] = file
+        else:
+            self._lost.setdefault(landmark, {}).setdefault(content, {})[file.file_id] = file
 
     def _unindex(self, file: Followed) -> None:
-        landmark = self._landmark_of.pop(file.file_id, None)
+        slot = self._slots.pop(file.file_id, None)
+        if slot is None:
+            return
+        landmark, content = slot
+        self._tiny -= landmark[0] < HEAD[0]
+        if content is None:
+            del self._living[landmark][file.file_id]
+            if not self._living[landmark]:
+                del self._living[landmark]
+            return
+        alike = self._lost[landmark]
+        del alike[content][file.file_id]
+        if not alike[content]:
+            del alike[content]
+        if not alike:
+            del self._lost[landmark]
+
+    def twins(self, file: Followed) -> Iterator[Followed]:
+        """Files that are followed and have the landmark of a known one."""
+        landmark = file.identity.landmark()
         if landmark is not None:
-            self._tiny -= landmark[0] < HEAD[0]
-            alike = self._landmarks[landmark]
-            del alike[file.file_id]
-            if not alike:
-                del self._landmarks[landmark]
+            yield from self._living.get(landmark, {}).values()
+            for same in self._lost.get(landmark, {}).values():
+                yield from (one for one in same.values() if one.state is State.ADRIFT)
 
-    def twins(self, file: Followed) -> list[Followed]:
-        """Known files with the landmark of a known one, and it itself."""
-        landmark = self._landmark_of.get(file.file_id)
-        return [] if landmark is None else list(self._landmarks[landmark].values())
+    def lost_alike(self, file: Followed) -> list[Followed]:
+        """Known files that no path leads to and whose landmark a file has; of equal ones only the last one lost.
 
-    def alike(self, file: Followed) -> list[Followed]:
-        """Known files whose landmark a file has."""
+        Files that live are no part of it: however many have the same bytes, they are different files.
+        """
+        if not self._lost:
+            return []
         tiny = range(1, HEAD[0]) if self._tiny else ()
         marks = head_places(file.read_at, (*tiny, *HEAD))
-        return [known for mark in marks for known in self._landmarks.get(mark, {}).values()]
+        return [next(reversed(same.values())) for mark in marks for same in self._lost.get(mark, {}).values()]
 
     def cannot_read(self, path: str) -> None:
         """A path cannot be read for now: an incident, once, until it could be read again."""
@@ -168,3 +196,10 @@ class Register:
             if file.size > file.recorded_size:
                 self.changed[file.file_id] = file
         self.grown.clear()
+
+
+def _content(file: Followed) -> _Content | None:
+    if file.state is State.PRESENT:
+        return None
+    # What is still read is still learned about: it stands for itself.
+    return (file.file_id,) if file.state is State.ADRIFT else (file.offset, file.size, file.identity.places)
