@@ -1,6 +1,7 @@
 """`funnel`, `report` and `serve` as commands."""
 
 import json
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -76,6 +77,17 @@ def test_a_report_is_whole_or_not_there(read: Shell) -> None:
     said = read("report", "--output", "missing/a.html")
     assert said.code == 1
     assert "missing/a.html: No such file or directory" in said.err
+
+
+def test_the_commands_on_the_page_of_the_docs_work(read: Shell) -> None:
+    """As they stand there; `serve` is served in the tests of the browser."""
+    page = (Path(__file__).parents[2] / "docs" / "page.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^extractor (.+)$", page, re.MULTILINE)
+    assert len(commands) == 4
+    for command in commands:
+        if not command.startswith("serve"):
+            assert read(*command.split()).code == 0, command
+    assert Path("activation.html").stat().st_mode & 0o077 == 0
 
 
 @contextmanager
