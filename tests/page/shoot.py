@@ -33,7 +33,7 @@ def main() -> None:
 def _shoot(browser: Browser, url: str) -> None:
     for scheme in ("light", "dark"):
         context = browser.new_context(
-            viewport={"width": 1100, "height": 1180}, color_scheme="dark" if scheme == "dark" else "light"
+            viewport={"width": 1100, "height": 1330}, color_scheme="dark" if scheme == "dark" else "light"
         )
         page = context.new_page()
         page.goto(url)
