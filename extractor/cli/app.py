@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from extractor.cli.app_state import state_app
-from extractor.cli.options import DEFAULT_CONFIG, EXIT_CODES, ConfigOption, RowsFormat
+from extractor.cli.options import DEFAULT_CONFIG, EXIT_CODES, ConfigOption, JsonOption, RowsFormat
 
 app = typer.Typer(
     name="extractor",
@@ -177,6 +177,64 @@ def run(
     from extractor.cli.run import run_command
 
     raise typer.Exit(run_command(config, once=once, verbose=verbose))
+
+
+@app.command(
+    epilog="Exit codes: 0 every kind is known or taken, 1 one looks like an activation and no rule is about it, "
+    "or a file cannot be read."
+)
+def coverage(
+    files: Annotated[list[Path], typer.Argument(metavar="FILES...", help="Log files, compressed or not.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """Say which kinds of lines a log has, and which rules take them.
+
+    Kinds are named by the rule packs, such as a controller's action or a job. No value of a line is shown.
+
+    Example: extractor coverage /var/log/lago/api.log --config extractor.yaml
+    """
+    from extractor.cli.coverage import coverage_command
+
+    raise typer.Exit(coverage_command(config, [str(path) for path in files], as_json=as_json))
+
+
+@app.command(
+    epilog="Exit codes: 0 a rule pack was written, 1 nothing tells the examples from other lines, 2 say which they are."
+)
+def suggest(
+    files: Annotated[list[Path], typer.Argument(metavar="FILES...", help="Log files, compressed or not.")],
+    event: Annotated[
+        str, typer.Option("--event", metavar="NAME", help="The event that the rules shall give.")
+    ],
+    words: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--words",
+            metavar="'W W'",
+            help="Lines with all of these words are examples; give it again for other lines of the event.",
+            show_default=False,
+        ),
+    ] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Write rules from example lines, to standard output.
+
+    Looks for the fewest conditions that tell the examples from all other lines, and for values that may leave. What
+    may be private is left out, and named in comments. On a terminal it asks where no words are given.
+
+    Example: extractor suggest api.log --event coupon_created --words CouponsController --words createCoupon
+    """
+    import re
+    import sys
+
+    if re.fullmatch(r"[a-z][a-z0-9_]{0,63}", event) is None:
+        raise typer.BadParameter("the name of an event is made of a-z, digits and _", param_hint="--event")
+    if not words and not sys.stdin.isatty():
+        raise typer.BadParameter("say which lines are examples", param_hint="--words")
+    from extractor.cli.suggest import suggest_command
+
+    raise typer.Exit(suggest_command(config, [str(path) for path in files], event, words or []))
 
 
 @app.command(epilog="Exit codes: 0 printed.")

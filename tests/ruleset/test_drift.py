@@ -236,7 +236,7 @@ def test_a_backlog_is_looked_at_in_part_only(lago: RuleSet) -> None:
 
 def test_any_value_has_a_sort() -> None:
     """Null and absent are one, and a boolean is no number."""
-    values = [None, "a", 1, 1.5, True, [], {}]
+    values: list[object] = [None, "a", 1, 1.5, True, [], {}]
     assert list(map(sort_of, values)) == [
         Sort.MISSING, Sort.TEXT, Sort.NUMBER, Sort.NUMBER, Sort.BOOLEAN, Sort.LIST, Sort.OBJECT,
     ]  # fmt: skip
