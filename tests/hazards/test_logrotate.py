@@ -1,5 +1,6 @@
 """Debian's logrotate in all its modes, against a writer that does not stop."""
 
+import os
 import shutil
 import subprocess
 import threading
@@ -28,7 +29,11 @@ BURST = 25
 
 @dataclass(slots=True)
 class Writer:
-    """Appends numbered lines, opening the file for each burst as a logger does that watches its file."""
+    """Appends numbered lines, opening the file for each burst as a logger does that watches its file.
+
+    It never makes the file itself: between logrotate's `rename` and `create` that would be a file which logrotate
+    moves away under a name of its own at once, out of reach of a pattern that is the log's name alone.
+    """
 
     path: Path
     count: int = 0
@@ -37,8 +42,12 @@ class Writer:
     def run(self) -> None:
         """Until told to stop."""
         while not self.stop.wait(BURST / LINES_A_SECOND):
-            with self.path.open("ab", buffering=0) as log:
-                log.write(b"".join(b'{"id": %09d}\n' % (self.count + i) for i in range(BURST)))
+            try:
+                log = os.open(self.path, os.O_WRONLY | os.O_APPEND)
+            except FileNotFoundError:
+                continue
+            os.write(log, b"".join(b'{"id": %09d}\n' % (self.count + i) for i in range(BURST)))
+            os.close(log)
             self.count += BURST
 
 
