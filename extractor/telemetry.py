@@ -87,8 +87,14 @@ class DriftKind(Explained):
     TYPE_CHANGED = "type_changed", "a value that a rule reads was of one type, and is of another now"
     RENAMED = "renamed", "lines of a new kind look like those that a rule takes, but for one field"
     STOPPED = "stopped", "a rule that used to match does not, while lines of its kind go on"
-    NEW_KIND = "new_kind", "a kind of line never seen before looks like an activation, and no rule is about it"
-    SILENT = "silent", "no line of the app was seen for a day: its log level, or where it logs to, has changed"
+    NEW_KIND = (
+        "new_kind",
+        "a kind of line never seen before looks like an activation, and no rule is about it",
+    )
+    SILENT = (
+        "silent",
+        "no line of the app was seen for a day: its log level, or where it logs to, has changed",
+    )
 
 
 class MetricKind(StrEnum):

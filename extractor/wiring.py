@@ -40,7 +40,9 @@ def load_packs(config: Config) -> list[Choice]:
         except ProblemError as error:
             problems.extend(error.problems)
         else:
-            choices.append(Choice(pack=pack, enable=chosen.enable, disable=chosen.disable, place=chosen.place))
+            choices.append(
+                Choice(pack=pack, enable=chosen.enable, disable=chosen.disable, place=chosen.place)
+            )
     if problems:
         raise ProblemError(problems)
     return choices
@@ -150,7 +152,9 @@ def build_pace(config: Config) -> DeliveryPace:
     return DeliveryPace(requests_per_second=config.destination.requests_per_second)
 
 
-def build_destination(config: Config, allowed: Callable[[], bool], rules: RuleSet | None = None) -> "StdoutDestination | SegmentDestination":
+def build_destination(
+    config: Config, allowed: Callable[[], bool], rules: RuleSet | None = None
+) -> "StdoutDestination | SegmentDestination":
     """Where events go.
 
     Args:
