@@ -130,26 +130,28 @@ class Census:
         stamps = (found.st_mtime_ns, found.st_ctime_ns)
         if file.checked and not file.racy and found.st_size == file.size and stamps == file.stamps:
             return
-        self._examine(file)
+        if not self._examine(file) and not found.st_size and file.size:
+            # Emptied, which needs no reading to be known: what it had may stand in a copy that will not stay.
+            self.register.vanish(file, IncidentKind.TRUNCATED)
 
-    def _examine(self, file: Followed) -> None:
-        """Hold a file's bytes against its identity."""
+    def _examine(self, file: Followed) -> bool:
+        """Hold a file's bytes against its identity. False if they cannot be read now."""
         held = file.handle is not None
         try:
             if not self.register.handles.open(file):
-                return  # replaced since the stat: the next look will see
+                return True  # replaced since the stat: the next look will see
             assert file.handle is not None
             found = file.handle.stat()
             compared = self._compared(file, found.st_size)
         except OSError:
             file.checked = False
             self.register.cannot_read(file.path)
-            return
+            return False
         self.register.unreadable.discard(file.path)
         verdict = compared.verdict
         if verdict is Verdict.REWRITTEN or (verdict is Verdict.CUT and self._links.copied_away(file)):
             self._replace(file, held=held)
-            return
+            return True
         if verdict is Verdict.CUT:
             self.register.cut(file, compared)
         stamps = (found.st_mtime_ns, found.st_ctime_ns)
@@ -165,6 +167,7 @@ class Census:
         self.register.index(file)
         if file.unread and file.size != file.incomplete_at:
             self.register.ready[file.file_id] = file
+        return True
 
     def _replace(self, file: Followed, *, held: bool) -> None:
         """These are other bytes: the known file has vanished, and a new one is where it was.

@@ -7,7 +7,7 @@ from enum import Enum, auto
 
 from extractor.checkpoint import Checkpoint
 from extractor.source.handle import Handle
-from extractor.source.identity import Identity
+from extractor.source.identity import WINDOW, Identity, hash_window
 from extractor.source.names import lineage_of
 from extractor.telemetry import IncidentKind
 
@@ -146,6 +146,14 @@ class Followed:
         """The bytes there now. Raises OSError; the handle must be open."""
         assert self.handle is not None
         return self.handle.read_at(offset, size)
+
+    def start_at(self, offset: int) -> None:
+        """What stands before `offset` is read, or read elsewhere. Raises OSError; the handle must be open."""
+        self.offset = self.recorded = offset
+        self.incomplete_at = -1
+        if offset:
+            window = self.read_at(max(0, offset - WINDOW), min(WINDOW, offset))
+            self.identity = self.identity.with_places([(offset, hash_window(window))])
 
     def learn(self) -> None:
         """Take into its identity what was seen of it."""

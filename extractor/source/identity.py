@@ -29,6 +29,8 @@ _VERSION = 1
 _HEADER = struct.Struct(">BBQ")
 _LOSSES = (None, IncidentKind.TRUNCATED, IncidentKind.VANISHED)
 
+Place = tuple[int, bytes]
+"""An offset and the hash of what stands before it."""
 Read = Callable[[int, int], bytes]
 """`read(offset, size)`: the bytes there now, fewer at the end of the file."""
 
@@ -142,8 +144,12 @@ class Identity:
 
     def landmark(self) -> tuple[int, bytes] | None:
         """The place by which a file is looked up among others: its largest head place, else its first."""
-        heads = [place for place in self.places if place[0] in HEAD]
+        heads = self.heads()
         return heads[-1] if heads else next(iter(self.places), None)
+
+    def heads(self) -> tuple[Place, ...]:
+        """The places near the start that every file has that is long enough."""
+        return tuple(place for place in self.places if place[0] in HEAD)
 
     def pack(self) -> bytes:
         """A compact encoding for the checkpoint."""

@@ -12,6 +12,8 @@ from extractor.source.newcomers import Newcomers
 from extractor.source.register import Register
 from extractor.telemetry import IncidentKind
 
+_PIECE = 65536
+"""Bytes in which two files are compared at once."""
 _SAMPLES = 16
 """Windows in which a copy and its original are compared: a log that differs anywhere differs at its end."""
 
@@ -68,6 +70,8 @@ class Links:
     def _take_over(self, file: Followed) -> None:
         """A new file that starts like a vanished one is an older state of it, restored: what it has was read."""
         for gone in self._register.lost_alike(file) if file.state is State.PRESENT and file.handle else ():
+            if gone.state is State.ADRIFT and self._shared(file, gone):
+                return
             if gone.state is not State.GONE:
                 continue
             compared = gone.identity.compare(file.read_at, file.size, gone.offset, gone.size)
@@ -76,6 +80,40 @@ class Links:
                 self.go_on(gone, file)
                 self._register.cut(gone, compared)
                 return
+
+    def _shared(self, file: Followed, held: Followed) -> bool:
+        """Whether a new file is an older state of one that is held and not drained; what both have is read once.
+
+        What the held one has read is not read here; what it has not is read here, and there from where they differ.
+        """
+        try:
+            compared = held.identity.compare(file.read_at, file.size, held.offset, held.size)
+            if compared.verdict is Verdict.REWRITTEN or held.recorded != held.offset:
+                return False
+            if compared.kept < held.offset:
+                file.start_at(compared.resume)
+                return compared.resume > 0
+            end = held.offset + self._common(file, held, held.offset)
+            if end > held.offset or compared.proven:
+                file.start_at(held.offset)
+                held.start_at(end)
+        except OSError:
+            return False
+        self._register.changed[held.file_id] = held
+        return end > held.offset or compared.proven
+
+    def _common(self, one: Followed, other: Followed, start: int) -> int:
+        """How many bytes of whole lines two open files have in common from a place on; within one file's turn."""
+        same = whole = 0
+        while same < self._register.limits.turn_bytes:
+            ours, theirs = one.read_at(start + same, _PIECE), other.read_at(start + same, _PIECE)
+            equal = len(ours) if ours == theirs else len(os.path.commonprefix([ours, theirs]))
+            if newline := ours.rfind(b"\n", 0, equal) + 1:
+                whole = same + newline
+            same += equal
+            if equal < _PIECE:
+                break
+        return whole
 
     def _vanished_one(self, file: Followed) -> Followed | None:
         """The file, if any, that no path leads to any more and whose bytes these are; the one most read, if several.

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from extractor.source.chunk import Incident
 from extractor.source.discover import Discovery, Found
 from extractor.source.followed import Followed, Key
-from extractor.source.identity import WINDOW, hash_window
 from extractor.source.names import lineage_of
 from extractor.source.register import Register
 from extractor.source.spec import SourceSpec, StartAt
@@ -123,9 +122,4 @@ class Newcomers:
         """After the last newline: a line that is still being written at the very first start is a new one."""
         reach = min(file.size, self._register.limits.max_line_bytes)
         tail = file.read_at(file.size - reach, reach)
-        file.offset = file.recorded = (
-            file.size - reach + tail.rfind(b"\n") + 1 if b"\n" in tail else file.size
-        )
-        if file.offset:
-            window = file.read_at(max(0, file.offset - WINDOW), min(WINDOW, file.offset))
-            file.identity = file.identity.with_places([(file.offset, hash_window(window))])
+        file.start_at(file.size - reach + tail.rfind(b"\n") + 1 if b"\n" in tail else file.size)

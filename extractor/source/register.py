@@ -2,17 +2,26 @@
 
 import os
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from extractor.source.chunk import Incident
 from extractor.source.followed import Followed, Key, State
 from extractor.source.handles import Handles
-from extractor.source.identity import HEAD, Compared, head_places
+from extractor.source.identity import HEAD, Compared, Place, head_places
 from extractor.source.spec import Clock, Limits
 from extractor.telemetry import IncidentKind
 
-_Landmark = tuple[int, bytes]
 _Content = tuple[object, ...]
 """All that comparing with a file goes by: where it is equal, one comparison tells for all of them."""
+_Alike = dict[Place, dict[_Content, dict[str, Followed]]]
+
+
+class _Slot(NamedTuple):
+    """Where a file stands in the tables."""
+
+    landmark: Place
+    content: _Content | None  # None: it lives
+    heads: tuple[Place, ...]
 
 
 class Register:
@@ -51,9 +60,10 @@ class Register:
         self.incidents: list[Incident] = []
         self.ended: list[str] = []
         self.forgotten: list[str] = []
-        self._living: dict[_Landmark, dict[str, Followed]] = {}
-        self._lost: dict[_Landmark, dict[_Content, dict[str, Followed]]] = {}
-        self._slots: dict[str, tuple[_Landmark, _Content | None]] = {}
+        self._living: dict[Place, dict[str, Followed]] = {}
+        self._lost: _Alike = {}  # by landmark
+        self._lost_heads: _Alike = {}  # by all their places near the start
+        self._slots: dict[str, _Slot] = {}
         self._tiny = 0  # how many landmarks are shorter than any head place
 
     def take(self, file: Followed) -> None:
@@ -82,6 +92,9 @@ class Register:
         file.gone_since = self.clock.now()
         if self.present.get(file.key) is file:
             del self.present[file.key]
+        for path in (file.path, file.real):
+            if path is not None and self.by_path.get(path) is file:
+                del self.by_path[path]
         self.ready.pop(file.file_id, None)
         self.gone[file.file_id] = file
         self.leaving[file.file_id] = file
@@ -121,37 +134,42 @@ class Register:
     def index(self, file: Followed) -> None:
         """Let a file be found by its landmark as it and its state are now."""
         landmark = file.identity.landmark()
-        slot = None if landmark is None else (landmark, _content(file))
+        slot = None if landmark is None else _Slot(landmark, _content(file), file.identity.heads())
         if slot == self._slots.get(file.file_id):
             return
         self._unindex(file)
         if slot is None:
             return
         self._slots[file.file_id] = slot
-        landmark, content = slot
-        self._tiny += landmark[0] < HEAD[0]
-        if content is None:
-            self._living.setdefault(landmark, {})[file.file_id] = file
-        else:
-            self._lost.setdefault(landmark, {}).setdefault(content, {})[file.file_id] = file
+        self._tiny += slot.landmark[0] < HEAD[0]
+        if slot.content is None:
+            self._living.setdefault(slot.landmark, {})[file.file_id] = file
+            return
+        for table, mark in self._lost_at(slot):
+            table.setdefault(mark, {}).setdefault(slot.content, {})[file.file_id] = file
+
+    def _lost_at(self, slot: "_Slot") -> Iterator[tuple[_Alike, Place]]:
+        yield self._lost, slot.landmark
+        for head in slot.heads:
+            yield self._lost_heads, head
 
     def _unindex(self, file: Followed) -> None:
         slot = self._slots.pop(file.file_id, None)
         if slot is None:
             return
-        landmark, content = slot
-        self._tiny -= landmark[0] < HEAD[0]
-        if content is None:
-            del self._living[landmark][file.file_id]
-            if not self._living[landmark]:
-                del self._living[landmark]
+        self._tiny -= slot.landmark[0] < HEAD[0]
+        if slot.content is None:
+            del self._living[slot.landmark][file.file_id]
+            if not self._living[slot.landmark]:
+                del self._living[slot.landmark]
             return
-        alike = self._lost[landmark]
-        del alike[content][file.file_id]
-        if not alike[content]:
-            del alike[content]
-        if not alike:
-            del self._lost[landmark]
+        for table, mark in self._lost_at(slot):
+            alike = table[mark]
+            del alike[slot.content][file.file_id]
+            if not alike[slot.content]:
+                del alike[slot.content]
+            if not alike:
+                del table[mark]
 
     def twins(self, file: Followed) -> Iterator[Followed]:
         """Files that are followed and have the landmark of a known one."""
@@ -162,7 +180,7 @@ class Register:
                 yield from (one for one in same.values() if one.state is State.ADRIFT)
 
     def lost_alike(self, file: Followed) -> list[Followed]:
-        """Known files that no path leads to and whose landmark a file has; of equal ones only the last one lost.
+        """Known files that no path leads to and that start like a file; of equal ones only the last one lost.
 
         Files that live are no part of it: however many have the same bytes, they are different files.
         """
@@ -170,7 +188,11 @@ class Register:
             return []
         tiny = range(1, HEAD[0]) if self._tiny else ()
         marks = head_places(file.read_at, (*tiny, *HEAD))
-        return [next(reversed(same.values())) for mark in marks for same in self._lost.get(mark, {}).values()]
+        groups = [same for mark in marks for same in self._lost.get(mark, {}).values()]
+        if marks:  # it may be shorter than what it once was
+            groups += self._lost_heads.get(marks[-1], {}).values()
+        alike = [next(reversed(same.values())) for same in groups]
+        return list({one.file_id: one for one in alike}.values())
 
     def cannot_read(self, path: str) -> None:
         """A path cannot be read for now: an incident, once, until it could be read again."""

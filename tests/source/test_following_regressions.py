@@ -1,0 +1,47 @@
+"""Histories that once went wrong, as `test_following_model` found and shrank them."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.source.test_following_model import LIVE, Following
+
+
+@pytest.fixture(params=[True, False], ids=["matched", "unmatched"])
+def state(request: pytest.FixtureRequest) -> Iterator[Following]:
+    """The model at its start; at the end everything is read, and the books must balance."""
+    state = Following()
+    state.start(matched=request.param)
+    yield state
+    state.teardown()
+
+
+def test_emptied_and_unreadable(state: Following) -> None:
+    """That a file was emptied is known without reading it: its copy is found before it goes."""
+    state.write(lines=1, name=LIVE)
+    state.copytruncate(looks=True, writes=False, crashes=False, refills=0)
+    state.crash()
+    state.chmod(hidden=True)
+    state.look()
+    state.rotate(compress=False)
+    state.write_half()
+    state.copytruncate(looks=False, writes=False, crashes=False, refills=0)
+
+
+def test_restored_without_its_last_line_before_it_was_read(state: Following) -> None:
+    """What a held file and its restored older state have in common is read once."""
+    state.write(lines=2, name=LIVE)
+    state.look()
+    state.take_away()
+    state.restore()
+    state.cut(lines=1)
+
+
+@pytest.mark.parametrize("lines", [3, 25])
+def test_cut_and_copied_between_two_looks(state: Following, lines: int) -> None:
+    """A copy that is too short to have all the places near the start is found by those that it has."""
+    state.write(lines=1, name=LIVE)
+    state.truncate(refills=lines)
+    state.look()
+    state.cut(lines=1)
+    state.copytruncate(looks=False, writes=False, crashes=False, refills=0)
