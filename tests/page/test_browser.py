@@ -80,6 +80,13 @@ def reached(step: Locator) -> int:
     return int(step.locator(".number").inner_text().split()[0])
 
 
+def database(site: Site) -> list[bytes]:
+    """What the state holds, without SQLite's index of its log, which readers write, too."""
+    return [
+        path.read_bytes() for path in sorted(site.program.state.glob("state.db*")) if path.suffix != ".db-shm"
+    ]
+
+
 def tiles(page: Page) -> dict[str, str]:
     """Numbers of the health section by what they say."""
     return {
@@ -99,7 +106,6 @@ def test_as_many_organizations_reached_each_step_as_the_facts_say(samples: Site,
     shown = {milestone.replace("\n", " "): reached(step) for milestone, step in steps(page).items()}
     assert len(shown) == 6
     assert shown == {milestone: wanted[milestone] for milestone in shown}
-    assert "182" not in page.locator("#activation").inner_text()
 
 
 def test_what_is_read_then_is_shown_apart(samples: Site, visit: Open) -> None:
@@ -172,6 +178,7 @@ def test_each_rule_says_when_it_matched_and_how_often(samples: Site, visit: Open
 def test_a_pasted_line_is_explained_and_kept_nowhere(samples: Site, visit: Open) -> None:
     """What a rule takes of it stands beside it; afterwards nothing of it is in the state or in any output."""
     canary = "canary-3b1f77"
+    before = database(samples)
     line = sample_line("plan_created").decode().replace('code: \\"', f'code: \\"{canary}')
     assert canary in line
     page = visit(samples.url)
@@ -183,6 +190,7 @@ def test_a_pasted_line_is_explained_and_kept_nowhere(samples: Site, visit: Open)
     assert canary in said[0]
     assert "No rule comes near" in said[1]
     assert page.get_by_label("A line of a log").input_value() == f"{line}\n{{}}"
+    assert database(samples) == before
     assert canary.encode() not in samples.program.state_bytes() + samples.server.out + samples.server.err
 
 
@@ -219,16 +227,20 @@ def test_no_script_of_whatever_origin_could_run(many: Site, browser: Browser) ->
     context = browser.new_context()
     page = context.new_page()
     page.goto(many.url)
-    page.evaluate(
-        """() => {
-            for (const [name, keys] of [["script", {text: "window.hit=1"}], ["img", {src: "x", onerror: null}]]) {
-                const made = Object.assign(document.createElement(name), keys);
-                if (name === "img") made.setAttribute("onerror", "window.hit=1");
-                document.body.append(made);
-            }
-        }"""
+    stopped = page.evaluate(
+        """() => new Promise(tell => {
+            const stopped = [];
+            document.addEventListener("securitypolicyviolation", violation => {
+                stopped.push(violation.effectiveDirective);
+                if (stopped.length === 3) tell(stopped.sort());
+            });
+            const script = Object.assign(document.createElement("script"), {text: "window.hit=1"});
+            const picture = Object.assign(document.createElement("img"), {src: "/favicon.ico"});
+            document.body.append(script, picture);
+            picture.setAttribute("onerror", "window.hit=1");
+        })"""
     )
-    page.wait_for_timeout(200)
+    assert stopped == ["img-src", "script-src-attr", "script-src-elem"]
     assert page.evaluate("window.hit") is None
     context.close()
 
