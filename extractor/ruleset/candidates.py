@@ -8,10 +8,11 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from extractor.ruleset.private import NameDoubt, doubt_name, doubt_text
 from extractor.ruleset.value import parse_time
-from extractor.ruleset.walk import CALL, ROOT_FIELD, Steps, find, text_of, walk
+from extractor.ruleset.walk import CALL, ROOT_FIELD, Steps, find, is_named, text_of, walk
 
 MAX_ENUM = 12
 MAX_NUMBER = 10_000
@@ -21,6 +22,11 @@ _FREE = re.compile(
     r"(?:^|_)(?:names?|description|title|notes?|comments?|message|label|subject|text|body|content|reference|"
     r"urls?|uri|host|domain|path|query|metadata|external|custom|input|key|value|params|signature|agent|"
     r"unmatched|filename|country|state|region|legal|tax|units?|rate|percent(?:age)?|quantity)(?:_|$)"
+)
+_SAID = frozenset({"message", "msg", "text", "label", "key", "path", "title", "name"})
+"""At the top of a line these say what the line is about."""
+_WHO = frozenset(
+    {"user", "customer", "account", "organization", "org", "tenant", "company", "team", "owner", "actor"}
 )
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _CODE_WORD = re.compile(r"[A-Za-z]+(?:[_.-][A-Za-z]+)*[0-9]?")
@@ -83,17 +89,37 @@ def infer_properties(
                 values[steps].append((of, value))
     candidates: dict[str, Candidate] = {}
     left_out = []
+    unnamed = sorted(
+        {text_of(steps[:-1]) for steps in values if not is_named(steps) and is_named(steps[:-1])}
+    )
     for steps in sorted(values, key=lambda steps: (len(steps), text_of(steps))):
         if steps in skip or steps in usual or (len(steps) == 1 and steps != group):
             continue
         if steps[0] == ROOT_FIELD and len(steps) == 2:
             continue  # what is asked, not what is said
+        if not is_named(steps):
+            continue
         judged = _judge(steps, values[steps])
         if isinstance(judged, str):
             left_out.append(LeftOut(text_of(steps), judged))
         elif judged.name not in candidates:
             candidates[judged.name] = judged
+    left_out += [LeftOut(path, "names in it are somebody's own") for path in unnamed if path]
     return tuple(candidates.values()), tuple(left_out)
+
+
+@lru_cache(maxsize=4096)
+def is_doubtful(steps: Steps) -> bool:
+    """Whether what stands there may be anybody's: no condition asks for it."""
+    names = [_HUMP.sub("_", step).lower() for step in steps if isinstance(step, str)]
+    if steps[0] == CALL:
+        names = names[1:]
+    if not names:
+        return False
+    said = names[-1] in _SAID and len(steps) == 1
+    return any(doubt_name(name) is NameDoubt.PERSONAL for name in names) or (
+        not said and bool(names) and (_FREE.search(names[-1]) is not None or names[-1] in _WHO)
+    )
 
 
 def _judge(steps: Steps, told: Sequence[tuple[object, object]]) -> Candidate | str:

@@ -14,9 +14,21 @@ from extractor.decode.errors import ParseError
 from extractor.decode.graphql import as_record, root_fields
 from extractor.decode.record import decode_json
 from extractor.decode.rubyinspect import parse_arguments
-from extractor.ruleset.candidates import Candidate, LeftOut, infer_properties
+from extractor.ruleset.candidates import Candidate, LeftOut, infer_properties, is_doubtful
 from extractor.ruleset.kinds import Kinds
-from extractor.ruleset.walk import CALL, ROOT_FIELD, Steps, find, is_word, list_with, text_of, walk
+from extractor.ruleset.private import doubt_text
+from extractor.ruleset.walk import (
+    CALL,
+    ROOT_FIELD,
+    Steps,
+    find,
+    is_named,
+    is_phrase,
+    is_word,
+    list_with,
+    text_of,
+    walk,
+)
 from extractor.telemetry import Reason
 
 MAX_RULES = 6
@@ -181,10 +193,12 @@ def _asks(scope: dict[str, object]) -> frozenset[Ask]:
     asks = set()
     for steps, value in walk(scope):
         # What a client calls its operation is the client's choice; the root field tells what is asked.
-        if value is None or (decoded and steps[-1] == "operationName"):
+        if value is None or not is_named(steps) or (decoded and steps[-1] == "operationName"):
             continue
-        if isinstance(value, str) and is_word(value):
-            asks.add((steps, value))
+        if isinstance(value, str) and not is_doubtful(steps):
+            fits = is_phrase if len(steps) == 1 else is_word
+            if fits(value) and doubt_text(value) is None:
+                asks.add((steps, value))
         if len(steps) > 1:
             asks.add((steps, EXISTS))
     return frozenset(asks)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from extractor.decode.rubyinspect import GlobalID
 
@@ -13,6 +14,9 @@ of a list."""
 
 MAX_DEPTH = 7
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_KEY = re.compile(r"(?!.{0,40}\d{4})[A-Za-z_][A-Za-z0-9_-]{0,40}")
+_PHRASE = re.compile(r"(?!.{0,60}\d{4})[A-Za-z][A-Za-z0-9_:./# -]{1,59}")
+MAX_SPACES = 5
 _WORD = re.compile(r"(?!.{0,60}\d{4})[A-Za-z][A-Za-z0-9_:./#-]{1,59}")
 
 
@@ -76,3 +80,14 @@ def text_of(steps: Steps) -> str:
 def is_word(value: str) -> bool:
     """Whether a text is a word of an app's own code, such as conditions ask for; ids and sentences are none."""
     return _WORD.fullmatch(value) is not None
+
+
+def is_phrase(value: str) -> bool:
+    """Whether a text may be what an app always says of one thing, such as `order placed`."""
+    return _PHRASE.fullmatch(value) is not None and value.count(" ") <= MAX_SPACES
+
+
+@lru_cache(maxsize=4096)
+def is_named(steps: Steps) -> bool:
+    """Whether every name on the way is one of an app's own code: keys of a customer's own may be anything."""
+    return all(isinstance(step, int) or _KEY.fullmatch(step) is not None for step in steps)

@@ -202,3 +202,23 @@ def test_words_are_whole_words() -> None:
     assert not words.stand_in(b'{"controller":"CouponsController","action":"created"}')
     assert words.stand_in(b"other")
     assert not Words.of([" "]).stand_in(b"anything")
+
+
+def test_what_an_app_always_says_is_a_condition_and_what_a_person_is_called_is_none() -> None:
+    """A sentence at the top of the line is the app's; a customer, a name, a key of somebody's own are not."""
+    mine = [
+        {
+            "msg": "order placed",
+            "customer": "jane",
+            "buyer": {"name": "Jane", "jane@shop.example": True, "kind": "company"},
+            "time": number,
+        }
+        for number in range(4)
+    ]
+    others = [{"msg": "order seen", "customer": "joe", "time": number} for number in range(9)]
+    (rule,) = suggest(corpus_of(mine, others), Kinds())
+    assert rule.asks == ((("msg",), "order placed"),)
+    text = render_pack("suggested", "order_placed", [rule])
+    assert check_examples(load_pack(document.load(text, "suggested.yaml"))) == []
+    assert "jane" not in text.lower()
+    assert '# left out: "buyer" (names in it are somebody\'s own)' in text
