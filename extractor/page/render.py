@@ -11,7 +11,7 @@ from hashlib import sha256
 from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from extractor.page.contents import Page
 from extractor.page.pictures import opacity_of
@@ -76,6 +76,7 @@ def _environment() -> Environment:
         count=_count,
         span=span_text,
         visible=_visible,
+        coded=_coded,
         utc=_utc,
         iso=_iso,
         week=_week,
@@ -87,6 +88,16 @@ def _environment() -> Environment:
 def _visible(text: object) -> str:
     """What a log says, with all that could hide or reorder it spelled out; line ends stay."""
     return "\n".join(map(spell_out, str(text).split("\n")))
+
+
+def _coded(sentence: str) -> Markup:
+    """A sentence of ours, in which commands and fields stand between backticks; escaped like any other."""
+    parts = _visible(sentence).split("`")
+    if len(parts) % 2 == 0:
+        return escape(_visible(sentence))  # a backtick of a log
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if number % 2 else part for number, part in enumerate(parts)
+    )
 
 
 def _count(number: float) -> str:

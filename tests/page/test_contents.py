@@ -161,3 +161,15 @@ def test_nothing_that_is_pasted_breaks_it(here: Look, pasted: str) -> None:
     """Whatever it is, there is an answer."""
     trial = try_lines(pasted, here.rules, Limits())
     assert "Try a line" in render_page(here.page(), served=True, trial=trial)
+
+
+def test_backticks_are_code_and_nothing_else(here: Look) -> None:
+    """In our own sentences; a path that holds some, or tags, stays what it is."""
+    store = store_of(here)
+    for path in ("/a`<b>`c", "/d`<e>"):
+        store.note([Incident("lost", START, path, 1)])
+    store.close()
+    html = render_page(here.page(), served=True)
+    assert "lost: /a<code>&lt;b&gt;</code>c" in html
+    assert "lost: /d`&lt;e&gt;" in html
+    assert "<b>" not in html
