@@ -204,6 +204,8 @@ class Work:
                         return False
         progress = collector.drain()
         self.observer.collected(progress)
+        # Recorded before the opt-out is lifted: what cannot be read now may hold what was written under it.
+        self.store.record(self.follower.withhold_unreadable(), ())
         # A line that is not finished is read whole when it is.
         self.follower.rewind()
         self.intake.rewind()

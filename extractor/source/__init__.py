@@ -12,6 +12,7 @@ What the collecting loop needs:
       `look(settle=True)`.
     - `checkpoint(file_id, offset) -> Checkpoint`: the row for "everything before `offset` is recorded".
     - `recorded(checkpoint)`: after the commit. `rewind()`: after a commit that failed.
+    - `withhold_unreadable() -> rows`: what stands in files that cannot be read now is never read: an opt-out ends.
     - `next_look_s(watched=)`: how long to wait for the next whole look. `open_handles()`. `close()`.
 - `extractor.source.wake` (not imported here, for watchdog is heavy): `Wake(folders_to_watch(sources))`: `wait(timeout_s)`, `take()` (what to give to `look`), `rouse()` (from the thread
   that stops), `tend()` before each timed look, `healthy` (for `next_look_s`), `close()`.

@@ -67,6 +67,7 @@ class Census:
         self._end(settle=settle)
         self._prune()
         self._newcomers.first_look = False
+        self._newcomers.note_opened_folders()
 
     def glance(self, paths: Collection[str]) -> bool:
         """Stat only these paths. False if that is not enough: something else than growth happened there."""
@@ -162,10 +163,16 @@ class Census:
             file.size, file.stamps, file.incomplete_at = found.st_size, stamps, -1
             self.register.grown[file.file_id] = file
         file.racy = found.st_ctime_ns > self.register.clock.now() * 1e9 - _RACY_NS
+        try:
+            file.learn()
+        except OSError:
+            file.checked = False
+            self.register.cannot_read(file.path)
+            return False
         file.checked = True
-        file.learn()
+        self._newcomers.pass_over(file)
         self.register.index(file)
-        if file.unread and file.size != file.incomplete_at:
+        if file.checked and file.unread and file.size != file.incomplete_at:
             self.register.ready[file.file_id] = file
         return True
 
@@ -183,6 +190,7 @@ class Census:
                 rank=file.rank,
                 state=file.state,
                 changed_at=self.register.clock.monotonic(),
+                withheld=file.withheld,
             )
             self.register.handles.hand_over(file, new)
             if self._newcomers.look_into(new):
@@ -217,6 +225,7 @@ class Census:
             self.register.vanish(file, IncidentKind.VANISHED)
             return
         except OSError:
+            file.checked = False
             self.register.cannot_read(file.path)
             return
         if (found.st_dev, found.st_ino) != file.key:
@@ -245,6 +254,10 @@ class Census:
                     self.register.lose(file, IncidentKind.LOST, file.unread)
                 file.size = file.offset
             self.let_go(file)
+
+    def withhold_unreadable(self) -> None:
+        """See `Follower`."""
+        self._newcomers.withhold_unreadable()
 
     def _note_unreadable(self) -> None:
         for path in self._newcomers.discovery.unreadable:

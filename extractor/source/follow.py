@@ -142,6 +142,16 @@ class Follower:
                 if file.state is not State.GONE:
                     self._register.ready[file.file_id] = file
 
+    def withhold_unreadable(self) -> tuple[Checkpoint, ...]:
+        """What stands in files that cannot be read now will not be read later; the rows to record for that.
+
+        For the end of an opt-out: when such a file can be read, it is followed from its end at that moment. Asked
+        for after a look. Files in a folder that cannot be listed have no row: they are passed over by this process
+        only.
+        """
+        self._census.withhold_unreadable()
+        return tuple(file.checkpoint(file.recorded) for file in self._register.changed.values())
+
     def next_look_s(self, *, watched: bool) -> float:
         """Seconds to wait for the next whole look, so that looking costs little of a core.
 

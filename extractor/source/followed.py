@@ -42,6 +42,7 @@ class Followed:
         unresolved: While it is gone and may still be found again: what will be said if it is not.
         unresolved_at: Monotonic seconds since when.
         ended: Whether it was reported that nothing more will come.
+        withheld: See `Identity`.
     """
 
     file_id: str = field(default_factory=lambda: secrets.token_hex(8))
@@ -70,6 +71,7 @@ class Followed:
     unresolved: IncidentKind | None = None
     unresolved_at: float = 0.0
     ended: bool = False
+    withheld: bool = False
 
     @classmethod
     def restored(cls, checkpoint: Checkpoint, source: int, rank: tuple[int, int], now: float) -> "Followed":
@@ -93,6 +95,7 @@ class Followed:
             gone_since=checkpoint.gone_since,
             unresolved=identity.unresolved,
             unresolved_at=now,
+            withheld=identity.withheld,
             live_from=checkpoint.size,
             changed_at=now,
         )
@@ -129,7 +132,11 @@ class Followed:
             offset=offset,
             size=self.size,
             identity=replace(
-                self.identity, skipping=skipping, lineage=self.lineage, unresolved=self.unresolved
+                self.identity,
+                skipping=skipping,
+                lineage=self.lineage,
+                unresolved=self.unresolved,
+                withheld=self.withheld,
             ).pack(),
             lost_bytes=self.lost_bytes,
             gone_since=self.gone_since,

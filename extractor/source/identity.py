@@ -20,14 +20,18 @@ WINDOW = 1024
 """Bytes hashed before a place: at least one ordinary log line, so that equal windows mean equal lines."""
 HEAD = (16, 64, 256, 1024)
 """Places that every file long enough has: what a tiny or a just restarted file is known by."""
-DENSE = 12
-"""The last line ends of what was read are all places: the last lines of a file are what people cut off."""
+DENSE = 13
+"""The last line ends of what was read are all places: the last lines of a file are what people cut off.
+
+One more than the twelve lines that may go: what is left must end at a place, too.
+"""
 MAX_PLACES = 48
 """Bound of one identity: 48 places of at most 18 bytes keep a row under a kilobyte."""
 _DIGEST = 8
 _VERSION = 1
 _HEADER = struct.Struct(">BBQ")
 _LOSSES = (None, IncidentKind.TRUNCATED, IncidentKind.VANISHED)
+_WITHHELD = 0x80
 
 Place = tuple[int, bytes]
 """An offset and the hash of what stands before it."""
@@ -69,12 +73,14 @@ class Identity:
         skipping: Where the line started that is too long and is being skipped, or None.
         lineage: The path under which the file is or was live.
         unresolved: While it is gone and may still be found again: what will be said if it is not.
+        withheld: Whether it could not be read when an opt-out ended: what it has when it can be is never read.
     """
 
     places: tuple[tuple[int, bytes], ...] = ()
     skipping: int | None = None
     lineage: str = ""
     unresolved: IncidentKind | None = None
+    withheld: bool = False
 
     def learn(self, read: Read, size: int, offset: int) -> "Identity":
         """With the places near the start, as far as there are `size` bytes, and one where they end, if beyond `offset`.
@@ -156,7 +162,9 @@ class Identity:
         lineage = self.lineage.encode("utf-8", "surrogateescape")
         parts = [
             _HEADER.pack(
-                _VERSION, _LOSSES.index(self.unresolved), 0 if self.skipping is None else self.skipping + 1
+                _VERSION,
+                _LOSSES.index(self.unresolved) | (_WITHHELD if self.withheld else 0),
+                0 if self.skipping is None else self.skipping + 1,
             ),
             _varint(len(lineage)),
             lineage,
@@ -174,7 +182,7 @@ class Identity:
             return cls()
         _, loss, skipping = _HEADER.unpack_from(packed)
         try:
-            unresolved = _LOSSES[loss]
+            unresolved = _LOSSES[loss & ~_WITHHELD]
             length, position = _read_varint(packed, _HEADER.size)
             lineage = packed[position : position + length].decode("utf-8", "surrogateescape")
             position += length
@@ -192,6 +200,7 @@ class Identity:
             skipping=skipping - 1 if skipping else None,
             lineage=lineage,
             unresolved=unresolved,
+            withheld=bool(loss & _WITHHELD),
         )
 
 

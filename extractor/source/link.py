@@ -58,7 +58,8 @@ class Links:
                 waiting[file.key] = since
                 self._register.handles.close(file)
             else:
-                left.append(file)
+                if not file.withheld:
+                    left.append(file)
                 self._newcomers.add(file)
         self._waiting = waiting
         for gone in vanished:
@@ -77,8 +78,7 @@ class Links:
             compared = gone.identity.compare(file.read_at, file.size, gone.offset, gone.size)
             if compared.verdict is Verdict.CUT and (compared.resume or not gone.offset):
                 self._register.forget(file)
-                self.go_on(gone, file)
-                self._register.cut(gone, compared)
+                self.go_on(gone, file, compared)
                 return
 
     def _shared(self, file: Followed, held: Followed) -> bool:
@@ -107,7 +107,9 @@ class Links:
         same = whole = 0
         while same < self._register.limits.turn_bytes:
             ours, theirs = one.read_at(start + same, _PIECE), other.read_at(start + same, _PIECE)
-            equal = len(ours) if ours == theirs else len(os.path.commonprefix([ours, theirs]))
+            pairs = enumerate(zip(ours, theirs, strict=False))
+            shorter = min(len(ours), len(theirs))
+            equal = shorter if ours == theirs else next((at for at, (a, b) in pairs if a != b), shorter)
             if newline := ours.rfind(b"\n", 0, equal) + 1:
                 whole = same + newline
             same += equal
@@ -175,7 +177,7 @@ class Links:
         except OSError:
             return False
 
-    def go_on(self, gone: Followed, file: Followed) -> None:
+    def go_on(self, gone: Followed, file: Followed, cut: Compared | None = None) -> None:
         """The vanished file goes on here: it was moved, copied and emptied, or restored."""
         self._register.handles.hand_over(file, gone)
         short = 0 if is_compressed(file.path) else max(0, gone.size - max(file.size, gone.offset))
@@ -205,6 +207,10 @@ class Links:
         if not gone.renamed:
             self._register.leaving.pop(gone.file_id, None)
         self._register.take(gone)
+        if cut is not None:
+            self._register.cut(gone, cut)
+        gone.withheld = gone.withheld or file.withheld
+        self._newcomers.pass_over(gone)
 
     def _found_beside(self, gone: Followed, *, same_inode: bool = False, just_vanished: bool = False) -> bool:
         """Find a vanished file beside where it was: under a name that no source wants, or compressed.
@@ -214,16 +220,15 @@ class Links:
         for path, status in self._siblings(gone):
             if same_inode and (status.st_dev, status.st_ino) != gone.key:
                 continue
-            compared = None if gone.quiet and is_compressed(path) else self._continues(gone, path, status)
+            useless = is_compressed(path) and (gone.quiet or gone.withheld)
+            compared = None if useless else self._continues(gone, path, status)
             if compared is None or not (compared.proven or just_vanished):
                 continue
             file = self._newcomers.opened(
                 Found(path, status, gone.source, gone.rank, (status.st_dev, status.st_ino))
             )
             if file is not None:
-                self.go_on(gone, file)
-                if compared.verdict is Verdict.CUT:
-                    self._register.cut(gone, compared)
+                self.go_on(gone, file, compared if compared.verdict is Verdict.CUT else None)
                 return True
         return False
 
@@ -286,7 +291,8 @@ class Links:
                 del self._register.unresolved[file.file_id]
                 self._register.changed[file.file_id] = file
                 if not file.quiet and file.unresolved is not None:
-                    self._register.lose(file, file.unresolved, 0 if self._has_twin(file) else file.unread)
+                    known = file.withheld or self._has_twin(file)
+                    self._register.lose(file, file.unresolved, 0 if known else file.unread)
                 file.unresolved = None
                 file.size = min(file.size, file.offset)  # counted, once
                 self._register.index(file)

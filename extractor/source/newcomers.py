@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from extractor.source.chunk import Incident
 from extractor.source.discover import Discovery, Found
-from extractor.source.followed import Followed, Key
+from extractor.source.followed import Followed, Key, State
 from extractor.source.names import lineage_of
 from extractor.source.register import Register
 from extractor.source.spec import SourceSpec, StartAt
@@ -39,6 +39,7 @@ class Newcomers:
         self._first_start = first_start
         self._started = register.clock.now()
         self._unopened: dict[Key, _Unopened] = {}
+        self._closed: set[str] = set()  # what stands below is to be passed over
 
     def open_new(self, found: Found) -> None:
         """Open what is not known, at once: it may not be there for long."""
@@ -47,17 +48,8 @@ class Newcomers:
 
     def opened(self, found: Found) -> Followed | None:
         """Open a file that is not known and see what it is; None where that cannot be."""
-        lineage = lineage_of(found.path)
-        if self.discovery.wants(lineage) is None:
-            lineage = found.path
-        file = Followed(
-            path=found.path,
-            lineage=lineage,
-            key=found.key,
-            source=found.source,
-            rank=min(found.rank, self.discovery.wants(lineage) or found.rank),
-            changed_at=self._register.clock.monotonic(),
-        )
+        file = self._unread(found.path, found.key, found.rank)
+        file.withheld = self._was_closed(found.path)
         try:
             if not self._register.handles.open(file):
                 return None
@@ -70,6 +62,18 @@ class Newcomers:
             return None
         self._unopened.pop(found.key, None)
         return file if self.look_into(file) else None
+
+    def _unread(self, path: str, key: Key, rank: tuple[int, int]) -> Followed:
+        lineage = lineage_of(path)
+        live_rank = self.discovery.wants(lineage)
+        return Followed(
+            path=path,
+            lineage=path if live_rank is None else lineage,
+            key=key,
+            source=rank[0],
+            rank=rank if live_rank is None else min(rank, live_rank),
+            changed_at=self._register.clock.monotonic(),
+        )
 
     def look_into(self, file: Followed) -> bool:
         """What there is to know of a file that was just opened. False if the disk refuses."""
@@ -116,6 +120,7 @@ class Newcomers:
             file.live_from = file.size
         if self.first_look and self._first_start and self._sources[file.source].start_at is StartAt.END:
             self._start_at_end(file)
+        self.pass_over(file)
         self._register.take(file)
 
     def _start_at_end(self, file: Followed) -> None:
@@ -123,3 +128,47 @@ class Newcomers:
         reach = min(file.size, self._register.limits.max_line_bytes)
         tail = file.read_at(file.size - reach, reach)
         file.start_at(file.size - reach + tail.rfind(b"\n") + 1 if b"\n" in tail else file.size)
+
+    def withhold_unreadable(self) -> None:
+        """Nothing that stands in files that cannot be read now is ever to be read. See `Follower`."""
+        for file in self._register.present.values():
+            if not file.checked and file.state is State.PRESENT:
+                self._withhold(file)
+        for file in self._register.gone.values():
+            if file.unresolved is not None:
+                self._withhold(file)  # it may be found again, with more in it
+        for key, unopened in self._unopened.items():
+            if (
+                key not in self._register.present
+                and (rank := self.discovery.wants(unopened.path)) is not None
+            ):
+                file = self._unread(unopened.path, key, rank)
+                file.size = unopened.size
+                self._register.take(file)
+                self._withhold(file)
+        self._unopened.clear()
+        self._closed = {path for path in self.discovery.unreadable if path not in self._register.by_path}
+
+    def _withhold(self, file: Followed) -> None:
+        file.withheld = True
+        self._register.ready.pop(file.file_id, None)
+        self._register.changed[file.file_id] = file
+
+    def pass_over(self, file: Followed) -> None:
+        """Start a withheld file, now that it can be read, at its end; it must be open."""
+        if file.withheld:
+            try:
+                self._start_at_end(file)
+            except OSError:
+                file.checked = False  # as long as it is withheld
+                self._register.cannot_read(file.path)
+                return
+            file.withheld, file.skipping = False, None
+            self._register.changed[file.file_id] = file
+
+    def note_opened_folders(self) -> None:
+        """What a look found in folders that were closed to an earlier one is known by now."""
+        self._closed &= self.discovery.unreadable
+
+    def _was_closed(self, path: str) -> bool:
+        return any(path == closed or path.startswith(closed + "/") for closed in self._closed)

@@ -45,3 +45,13 @@ def test_cut_and_copied_between_two_looks(state: Following, lines: int) -> None:
     state.look()
     state.cut(lines=1)
     state.copytruncate(looks=False, writes=False, crashes=False, refills=0)
+
+
+def test_twelve_lines_are_cut_off(state: Following) -> None:
+    """What is left is known by its end though all lines that were read after it are gone."""
+    state.step()
+    state.write(lines=1, name=LIVE)
+    state.truncate(refills=13)
+    state.step()
+    for _ in range(4):
+        state.cut(lines=3)
