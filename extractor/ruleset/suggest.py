@@ -225,6 +225,7 @@ class _Learner:
     def __init__(self, corpus: Corpus, kinds: Kinds) -> None:
         self._corpus = corpus
         self._kinds = kinds
+        self._heads = {path.steps for path in kinds.heads()}
         self._told = [_asks(example.scope) for example in corpus.examples]
 
     def learn(self, left: set[int]) -> tuple[tuple[Ask, ...], set[int]]:
@@ -273,18 +274,19 @@ class _Learner:
 
     def _taste(self, ask: Ask) -> tuple[bool, int, str]:
         steps, _ = ask
-        heads = {path.steps for path in self._kinds.heads()}
-        return (steps in heads, -len(steps), text_of(steps))
+        return (steps in self._heads, -len(steps), text_of(steps))
 
     def _complete(self, asks: list[Ask], covered: set[int]) -> tuple[Ask, ...]:
-        """With what names the kind of the line, and at least one condition on the line itself, which a rule needs."""
+        """With what names the kind of the line, and a text on the line itself, which a rule needs; () without one."""
         shared = frozenset.intersection(*(self._told[number] for number in covered))
         for form in self._kinds.forms:
             asks += [ask for path in form.paths for ask in shared if ask[0] == path.steps and ask not in asks]
-        if all(_is_decoded(steps) for steps, _ in asks):
+        if not any(map(_is_plain, asks)):
             _, without = self._count(covered, self._corpus.others)
-            plain = [ask for ask in shared if not _is_decoded(ask[0]) and ask[1] != EXISTS]
-            asks += sorted(plain, key=lambda ask: (without[ask], len(ask[0]), ask))[:1]
+            plain = sorted(filter(_is_plain, shared), key=lambda ask: (without[ask], len(ask[0]), ask))
+            if not plain:
+                return ()
+            asks.append(plain[0])
         return tuple(sorted(dict.fromkeys(asks), key=lambda ask: _is_decoded(ask[0])))
 
     def build(self, asks: tuple[Ask, ...], covered: set[int]) -> Suggestion:
@@ -357,6 +359,10 @@ def _is_name(ask: Ask) -> bool:
 
 def _is_presence(ask: Ask) -> bool:
     return ask[1] == EXISTS
+
+
+def _is_plain(ask: Ask) -> bool:
+    return ask[1] != EXISTS and not _is_decoded(ask[0])
 
 
 def _is_decoded(steps: Steps) -> bool:

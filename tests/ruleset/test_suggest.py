@@ -222,3 +222,9 @@ def test_what_an_app_always_says_is_a_condition_and_what_a_person_is_called_is_n
     assert check_examples(load_pack(document.load(text, "suggested.yaml"))) == []
     assert "jane" not in text.lower()
     assert '# left out: "buyer" (names in it are somebody\'s own)' in text
+
+
+def test_lines_that_share_no_text_give_no_rule() -> None:
+    """A field that is only there makes no rule by itself: nothing would be fast about it, and no near miss shows it."""
+    mine = [{"data": {"paid": number}} for number in range(5)]
+    assert suggest(corpus_of(mine, [{"data": {"n": number}} for number in range(9)]), Kinds()) == []
