@@ -76,9 +76,9 @@ def test_the_readme_shows_what_comes_out(
 
 
 def test_the_first_readme_command_ends_with_events(samples: Path, tmp_path: Path) -> None:
-    """Its last line, as it is written, with the environment that its first line makes."""
+    """Its second half, as it is written, with the environment that its first half makes."""
     first = blocks(README, "sh")[0]
-    install, preview = first.splitlines()
+    install, preview = first.strip().split(" &&\n")
     assert install == "python3 -m venv .venv && .venv/bin/pip install -q -r requirements.lock"
     assert "requirements.lock" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     python = tmp_path / ".venv" / "bin" / "python"
@@ -93,7 +93,8 @@ def test_the_first_readme_command_ends_with_events(samples: Path, tmp_path: Path
 def test_the_second_readme_command_runs_the_tests_from_the_lock_file() -> None:
     """What it installs is there; that the tests pass is what you are looking at."""
     second = blocks(README, "sh")[1].strip()
-    assert second == ".venv/bin/pip install -q -r requirements-dev.lock && .venv/bin/python -m pytest -q"
+    install = "python3 -m venv .venv && .venv/bin/pip install -q -r requirements-dev.lock"
+    assert second == f"{install} && .venv/bin/python -m pytest -q"
     assert (ROOT / "requirements-dev.lock").is_file()
 
 
