@@ -210,3 +210,23 @@ def open_handle(path: str) -> PlainHandle | InflatedHandle:
         unknown.filename = path
         raise unknown
     return PlainHandle(fd)
+
+
+def may_hold_more(path: str, size: int) -> bool:
+    """Whether a gzip file says that it inflates to something else than `size` bytes, as far as its last bytes tell.
+
+    They are about its last member alone; but most have one, and inflating all to find nothing would cost most.
+    Of other compressions nothing is known without inflating: False.
+    """
+    try:
+        fd = open_log(path)
+    except OSError:
+        return False
+    try:
+        whole = os.fstat(fd).st_size
+        told = os.pread(fd, 4, max(0, whole - 4))
+        return os.pread(fd, 2, 0) == _GZIP and int.from_bytes(told, "little") != size & 0xFFFFFFFF
+    except OSError:
+        return False
+    finally:
+        os.close(fd)

@@ -1,11 +1,13 @@
 """Find vanished files again: under another name, in a copy, compressed, restored; else say what was lost with them."""
 
 import os
+import stat
 from collections.abc import Iterable, Iterator
 
+from extractor.source.beside import Beside
 from extractor.source.discover import Found
 from extractor.source.followed import Followed, Key, State
-from extractor.source.handle import open_handle
+from extractor.source.handle import may_hold_more, open_handle
 from extractor.source.identity import HEAD, WINDOW, Compared, Verdict
 from extractor.source.names import age_key, is_compressed, is_sibling, live_names
 from extractor.source.newcomers import Newcomers
@@ -24,6 +26,7 @@ class Links:
     def __init__(self, register: Register, newcomers: Newcomers) -> None:
         self._register = register
         self._newcomers = newcomers
+        self._beside = Beside()
         self._waiting: dict[Key, tuple[int, float]] = {}  # size, and since when it has had it
 
     def link(self, *, settle: bool) -> None:
@@ -32,6 +35,7 @@ class Links:
         Its inode beside where it was; all its bytes at a wanted path; all its bytes in a copy beside it; at last,
         the first of its bytes in what stands at a wanted path.
         """
+        self._beside.clear()
         vanished, self._register.vanished = _provable_first(self._register.vanished), []
         for gone in vanished:
             if gone.unresolved is not None:
@@ -220,7 +224,8 @@ class Links:
         for path, status in self._siblings(gone):
             if same_inode and (status.st_dev, status.st_ino) != gone.key:
                 continue
-            useless = is_compressed(path) and (gone.quiet or gone.withheld)
+            settled = gone.withheld or (gone.quiet and not may_hold_more(path, gone.size))
+            useless = is_compressed(path) and settled
             compared = None if useless else self._continues(gone, path, status)
             if compared is None or not (compared.proven or just_vanished):
                 continue
@@ -238,17 +243,20 @@ class Links:
         Compressed ones come last: what is still there as it was is better.
         """
         live = os.path.basename(file.lineage)
-        found: list[tuple[bool, str, os.stat_result]] = []
+        found: list[tuple[bool, str]] = []
         near_paths = (file.lineage, file.path, os.path.realpath(file.path))
         for folder in dict.fromkeys(os.path.dirname(path) for path in near_paths):
             try:
-                with os.scandir(folder) as entries:
-                    near = [e for e in entries if e.inode() == file.key[1] or is_sibling(e.name, live)]
-                    found += [(is_compressed(e.name), e.path, e.stat()) for e in near if e.is_file()]
+                near = self._beside.near(folder, file.key[1], live)
             except OSError:
-                continue  # the folder went too, or a file in it: nothing to be found there now
-        for _, path, status in sorted(found, key=lambda one: one[:2]):
-            if (status.st_dev, status.st_ino) not in self._register.present:
+                continue  # the folder went too: nothing to be found there now
+            found += [(is_compressed(path), path) for path in near]
+        for _, path in sorted(found):
+            try:
+                status = os.stat(path)
+            except OSError:
+                continue
+            if stat.S_ISREG(status.st_mode) and (status.st_dev, status.st_ino) not in self._register.present:
                 yield path, status
 
     def _continues(self, gone: Followed, path: str, status: os.stat_result) -> Compared | None:
@@ -280,6 +288,7 @@ class Links:
 
     def copied_away(self, file: Followed) -> bool:
         """Whether a sibling holds all that was read of a file that is shorter now: it was emptied, not cut."""
+        self._beside.clear()
         return any(self._continues(file, path, status) is not None for path, status in self._siblings(file))
 
     def resolve(self, *, settle: bool) -> None:
@@ -296,6 +305,7 @@ class Links:
                 file.unresolved = None
                 file.size = min(file.size, file.offset)  # counted, once
                 self._register.index(file)
+        self._beside.clear()
 
     def _has_twin(self, gone: Followed) -> bool:
         """Whether a file that is followed as one of its own has all bytes of a vanished one: they are not lost."""

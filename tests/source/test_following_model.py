@@ -39,6 +39,7 @@ class Body:
     hidden: bool = False  # it cannot be opened
     trimmed: bool = False  # its end was cut off, and no look has met that yet
     alias: bool = False  # a copy of a file that lives: not looked into until that is emptied
+    copied: bool = False  # a copy, whatever became of its original
     seen: set[bytes] = field(default_factory=set)
 
     def lines(self) -> list[bytes]:
@@ -138,7 +139,7 @@ class Following(RuleBasedStateMachine):
         if "app.log.1" in self.paths:
             self.rename("app.log.1", "app.log.2")
         body = self.paths[LIVE]
-        copy = Body(body.data, alias=True)
+        copy = Body(body.data, alias=True, copied=True)
         shutil.copy(self.at(LIVE), self.at("app.log.1"))
         self.paths["app.log.1"] = copy
         if looks:
@@ -216,8 +217,10 @@ class Following(RuleBasedStateMachine):
         """Look; and again, so that what was seen is in the rows."""
         self.recorder.look()
         self.recorder.look()
+        # Whether what cannot be read is still the original, nobody can tell: its copy may have to wait.
+        blind = any(body.hidden and body.data for body in self.paths.values())
         for name, body in self.paths.items():
-            if body.alias or not self.reachable(name, body):
+            if body.alias or not self.reachable(name, body) or (body.copied and not body.held and blind):
                 continue
             if body.hidden and not body.held:
                 continue
@@ -300,10 +303,14 @@ class Following(RuleBasedStateMachine):
 
     def rename(self, old: str, new: str) -> None:
         body = self.paths.pop(old)
+        reached = self.reachable(old, body)
         self.paths[new] = body
         self.at(old).rename(self.at(new))
         if not self.reachable(new, body):
             self.destroy(body, body.data)
+        elif not reached:
+            # Out of reach was not lost: what is cut off it from here on counts by what is known of it by then.
+            self.excused = {line: seen for line, seen in self.excused.items() if line not in body.lines()}
 
     def reachable(self, name: str, body: Body) -> bool:
         """Whether a look can find it: a wanted path, a handle, or a known file beside where it was."""

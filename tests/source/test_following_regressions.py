@@ -55,3 +55,39 @@ def test_twelve_lines_are_cut_off(state: Following) -> None:
     state.step()
     for _ in range(4):
         state.cut(lines=3)
+
+
+def test_written_to_after_its_rotation_and_compressed_while_down(state: Following) -> None:
+    """A rotated file that was read to its end is looked for in its compressed copy if that holds more."""
+    state.write(lines=1, name=LIVE)
+    state.rotate(compress=False)
+    state.step()
+    state.crash()
+    state.write(lines=1, name=LIVE)
+    state.write(lines=1, name="app.log.1")
+    state.rotate(compress=True)
+
+
+def test_out_of_reach_and_back_and_cut(state: Following) -> None:
+    """What was out of reach for a while is not lost; what is cut off it and written over may be, unknown how much."""
+    state.write(lines=2, name=LIVE)
+    state.look()
+    state.move_aside()
+    state.move_back()
+    state.crash()
+    state.move_aside()
+    state.move_back()
+    state.cut(lines=1)
+    state.write(lines=1, name=LIVE)
+
+
+def test_unreadable_in_the_place_and_inode_of_the_original(state: Following) -> None:
+    """While a known inode cannot be read nobody knows that it is another file: its copy is not sought, but counted."""
+    state.look()
+    state.write_half()
+    state.copytruncate(looks=True, writes=False, crashes=True, refills=0)
+    state.take_away()
+    state.write(lines=1, name=LIVE)
+    state.chmod(hidden=True)
+    state.look()
+    state.delete(name="app.log.1")
