@@ -21,8 +21,8 @@ SEEN = 30
 _RNG = random.Random(1)
 
 
-def idle(files: int, seconds: float, folder: Path, facts: Facts) -> list[str]:
-    """So many files that rest, one active; a row of the table.
+def idle(files: int, seconds: float, folder: Path, facts: Facts, *, identical: bool) -> list[str]:
+    """So many files that rest, one active; a row of the table. `identical`: those that rest have the same bytes.
 
     Raises:
         SystemExit: The active one was not seen.
@@ -33,9 +33,9 @@ def idle(files: int, seconds: float, folder: Path, facts: Facts) -> list[str]:
     for number in range(files):
         path = logs / f"{number % 100:02}" / f"app-{number}.log"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(
-            b"".join(t.render(_RNG, b"%04x" % number) + b"\n" for t in quiet[number % 500 :][:3])
-        )
+        one = random.Random(1) if identical else _RNG
+        mark = 0 if identical else number
+        path.write_bytes(b"".join(t.render(one, b"%04x" % mark) + b"\n" for t in quiet[mark % 500 :][:3]))
     lines = list(islice(facts, SEEN + 1))
     took: list[float] = []
     # The clock of a file's arrival would hide in its folder's notification: the active one is there before.
@@ -60,7 +60,7 @@ def idle(files: int, seconds: float, folder: Path, facts: Facts) -> list[str]:
         memory, handles = daemon.memory(), daemon.handles()
         took = [a.at - written[id_] for a in sink.stop() for id_ in a.ids if id_ in written]
     return [
-        f"{files:,}",
+        f"{files:,}" + (" identical" if identical else ""),
         f"{resting:.2%}",
         f"{active_share:.2%}",
         f"{middle(took) * 1e3:.0f} ms",
@@ -165,6 +165,7 @@ def main() -> None:
     parser.add_argument(
         "--files", default="1000,10000", help="numbers of idle files, comma-separated; 0 for none"
     )
+    parser.add_argument("--identical", action="store_true", help="idle files with the same bytes, too")
     parser.add_argument("--seconds", type=float, default=60.0, help="of doing nothing")
     parser.add_argument("--rounds", type=int, default=100_000, help="of create, rotate, delete; 0 for none")
     parser.add_argument("--per-second", type=float, default=250.0, help="rounds a second")
@@ -177,7 +178,10 @@ def main() -> None:
     flat = True
     folder = chosen.folder / "idle"
     rows = [
-        idle(int(files), chosen.seconds, folder, facts) for files in chosen.files.split(",") if int(files)
+        idle(int(files), chosen.seconds, folder, facts, identical=identical)
+        for files in chosen.files.split(",")
+        if int(files)
+        for identical in ((False, True) if chosen.identical else (False,))
     ]
     if rows:
         head = [
