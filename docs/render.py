@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 from extractor import rulepacks, telemetry
 from extractor.cli.app import app
 from extractor.config import config_schema
-from extractor.config.quantity import Duration, Size
+from extractor.config.quantity import Quantity
 from extractor.config.shape import ConfigShape
 from extractor.destination import verdict
 from extractor.document import load
@@ -73,10 +73,8 @@ _BOUNDS = {
 
 def _takes(field: FieldInfo) -> str:
     for limit in field.metadata:
-        if isinstance(limit, Duration):
-            return f"duration, {limit.least} to {limit.most}"
-        if isinstance(limit, Size):
-            return f"size, {limit.least} to {limit.most}"
+        if isinstance(limit, Quantity):
+            return f"{limit.kind.name}, {limit.least} to {limit.most}"
     *words, last = dict.fromkeys(_words(field.annotation))
     bounds = [
         text.format(bound).replace(",", " ")

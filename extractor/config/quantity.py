@@ -1,7 +1,9 @@
 """Durations and sizes with their units: `10s`, `30d`, `1MiB`. One reader for all keys that take one."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pydantic import BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -45,46 +47,32 @@ def _read(text: str, pattern: str, units: dict[str, float]) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Duration:
-    """Annotates a text of a model: a duration between two others. The text stays as it was written."""
+class _Kind:
+    """One kind of quantity: how it is read, and what is said of a text that is none."""
 
-    least: str
-    most: str
-
-    def check(self, value: object) -> object:
-        """Refuse what is no duration or beyond the limits."""
-        try:
-            within = seconds(self.least) <= seconds(str(value)) <= seconds(self.most)
-        except ValueError:
-            hint = "a number with a unit: 500ms, 10s, 5m, 2h, 30d"
-            raise refuse(Code.NOT_A_DURATION, "{key} is no duration", hint) from None
-        if not within:
-            raise refuse(Code.BEYOND_LIMIT, f"{{key}} must be between {self.least} and {self.most}")
-        return value
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return BeforeValidator(self.check).__get_pydantic_core_schema__(source, handler)
-
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        return {"type": "string", "pattern": f"^{_DURATION}$"}
+    name: str
+    read: Callable[[str], float]
+    pattern: str
+    code: Code
+    none: str
+    hint: str
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
-    """Annotates a text of a model: a number of bytes between two others. The text stays as it was written."""
+class Quantity:
+    """Annotates a text of a model: a quantity between two others. The text stays as it was written."""
 
+    kind: _Kind
     least: str
     most: str
 
     def check(self, value: object) -> object:
-        """Refuse what is no number of bytes or beyond the limits."""
+        """Refuse what is no such quantity or beyond the limits."""
+        kind = self.kind
         try:
-            within = size(self.least) <= size(str(value)) <= size(self.most)
+            within = kind.read(self.least) <= kind.read(str(value)) <= kind.read(self.most)
         except ValueError:
-            hint = "a number with a unit: 500kB, 1MiB, 2GiB"
-            raise refuse(Code.NOT_A_SIZE, "{key} is no number of bytes", hint) from None
+            raise refuse(kind.code, f"{{key}} is {kind.none}", kind.hint) from None
         if not within:
             raise refuse(Code.BEYOND_LIMIT, f"{{key}} must be between {self.least} and {self.most}")
         return value
@@ -95,4 +83,23 @@ class Size:
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        return {"type": "string", "pattern": f"^{_SIZE}$"}
+        return {"type": "string", "pattern": f"^{self.kind.pattern}$"}
+
+
+Duration = partial(
+    Quantity,
+    _Kind(
+        "duration",
+        seconds,
+        _DURATION,
+        Code.NOT_A_DURATION,
+        "no duration",
+        "a number with a unit: 500ms, 10s, 5m, 2h, 30d",
+    ),
+)
+Size = partial(
+    Quantity,
+    _Kind(
+        "size", size, _SIZE, Code.NOT_A_SIZE, "no number of bytes", "a number with a unit: 500kB, 1MiB, 2GiB"
+    ),
+)
