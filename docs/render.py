@@ -92,7 +92,7 @@ def _words(annotation: Any) -> Iterator[str]:
     origin, inner = get_origin(annotation), get_args(annotation)
     if hasattr(annotation, "__metadata__"):
         limit = annotation.__metadata__[0]
-        kind = {Duration: "duration", Size: "size"}.get(type(limit))
+        kind = limit.kind.name if isinstance(limit, Quantity) else None
         yield from [kind] if kind else _words(inner[0])
     elif origin is tuple:
         yield f"list of {' or '.join(f'{word}s' for word in _words(inner[0]))}"
