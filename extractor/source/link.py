@@ -98,13 +98,12 @@ class Links:
                 file.start_at(compared.resume)
                 return compared.resume > 0
             end = held.offset + self._common(file, held, held.offset)
-            if end > held.offset or compared.proven:
-                file.start_at(held.offset)
-                held.start_at(end)
+            file.start_at(held.offset)
+            held.start_at(end)
         except OSError:
             return False
         self._register.changed[held.file_id] = held
-        return end > held.offset or compared.proven
+        return end > 0
 
     def _common(self, one: Followed, other: Followed, start: int) -> int:
         """How many bytes of whole lines two open files have in common from a place on; within one file's turn."""
@@ -126,8 +125,8 @@ class Links:
 
         One that is only held open counts too, when all of it is here: it was restored before we had drained it.
         """
-        most_read_first = sorted(self._register.lost_alike(file), key=lambda gone: gone.offset, reverse=True)
-        for gone in most_read_first:
+        most_read_last = sorted(self._register.lost_alike(file), key=lambda gone: gone.offset)
+        for gone in reversed(most_read_last):
             least = gone.size if gone.state is State.ADRIFT else gone.offset
             if file.size >= least and self._has_all_of(file, gone):
                 return gone

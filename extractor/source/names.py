@@ -19,7 +19,7 @@ _DATED_WITHIN = re.compile(rf"(?P<base>.+?)[-._](?P<date>{_DATE})(?P<extension>\
 _ASIDE = re.compile(r"(?P<base>.+)[.~](?:old|bak|prev)")
 _PART = re.compile(r"(?<=.)[-._~]|(?<=[^-._~\d])\d")
 _MAX_PARTS = 12
-"""Of a name, those that are looked at: a date with its time and a number has seven."""
+"""Of a name, the last ones are looked at: a date with its time and a number has seven."""
 _POD = re.compile(r"/pods/(?P<namespace>[^/_]+)_(?P<pod>[^/_]+)_(?P<uid>[^/_]+)/(?P<container>[^/]+)/[^/]+$")
 _CONTAINER = re.compile(
     r"/containers/(?P<pod>[^/_]+)_(?P<namespace>[^/_]+)_(?P<container>[^/]+)-(?P<uid>[0-9a-f]{12,64})\.log[^/]*$"
@@ -70,7 +70,7 @@ def live_names(name: str) -> list[str]:
 
     Parts are left out that start at a separator or at a number: `app-10.log` is no copy of `app-1.log`.
     """
-    starts = [found.start() for found in _PART.finditer(name)][:_MAX_PARTS]
+    starts = [found.start() for found in _PART.finditer(name)][-_MAX_PARTS:]
     ends = [*(at for at in starts if name[at] == "."), len(name)]
     return list(dict.fromkeys(name[:at] + name[end:] for at in starts for end in ends if at < end))
 

@@ -91,3 +91,16 @@ def test_unreadable_in_the_place_and_inode_of_the_original(state: Following) -> 
     state.chmod(hidden=True)
     state.look()
     state.delete(name="app.log.1")
+
+
+def test_a_compressed_copy_with_more_is_gone_before_it_was_read(state: Following) -> None:
+    """What is counted is what a stat has seen, which of a compressed file is nothing."""
+    state.write_half()
+    state.copytruncate(looks=False, writes=False, crashes=False, refills=0)
+    state.look()
+    state.write(lines=1, name="app.log.1")
+    state.crash()
+    state.rotate(compress=True)
+    state.look()
+    state.crash()
+    state.delete(name="app.log.1.gz")
