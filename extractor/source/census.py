@@ -54,7 +54,11 @@ class Census:
         for found in self._one_path_each(self._newcomers.discovery.find(now_ns)):
             met.add(found.key)
             file = self.register.present.get(found.key)
-            if file is not None:
+            if file is not None and file.path != found.path and file.hollow:
+                self.register.forget(file)  # its inode is all that is known, and may be another's by now
+                self.register.forgotten.append(file.file_id)
+                self._newcomers.open_new(found)
+            elif file is not None:
                 self._meet(file, found.path, found.stat)
             elif found.key not in replaced:
                 self._newcomers.open_new(found)

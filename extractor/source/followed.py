@@ -111,6 +111,11 @@ class Followed:
         return os.path.basename(self.path) != os.path.basename(self.lineage)
 
     @property
+    def hollow(self) -> bool:
+        """Whether nothing was ever in it and nobody holds it: taken for new it is read just the same."""
+        return self.handle is None and not (self.identity.places or self.offset or self.withheld)
+
+    @property
     def quiet(self) -> bool:
         """Whether it can go without a word: it was rotated away, read to its end, and not emptied in place."""
         return self.renamed and not self.unread and self.unresolved is not IncidentKind.TRUNCATED

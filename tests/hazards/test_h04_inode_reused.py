@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.following import Recorder, append, fill_until_inode, numbered
+from tests.following import Recorder, append, fill_until_inode, numbered, overwrite
 
 
 @pytest.mark.parametrize("stopped", [False, True])
@@ -31,3 +31,23 @@ def test_h04_inode_reused(tmp_path: Path, *, stopped: bool, same_size: bool, loo
             pytest.skip("this file system does not give the inode back")
         reborn.rename(log)
         assert recorder.step() == new
+
+
+def test_h04_a_copy_gets_the_inode_of_an_empty_file(tmp_path: Path) -> None:
+    """Of an empty file only the inode is known: a copy in the making that gets it while we are down is still a copy."""
+    log = tmp_path / "app.log"
+    log.touch()
+    inode = log.stat().st_ino
+    with Recorder(tmp_path) as recorder:
+        recorder.step()
+        recorder.crash()
+        append(tmp_path / "next", numbered("line", 3))
+        (tmp_path / "next").replace(log)
+        copy = fill_until_inode(tmp_path, inode, lambda path: append(path, numbered("line", 3)))
+        if copy is None:
+            pytest.skip("this file system does not give inodes back")
+        copy.rename(tmp_path / "app.log.1")
+        assert recorder.step() == numbered("line", 3)
+        overwrite(log, [])
+        assert recorder.step() == []
+        assert recorder.finish() == numbered("line", 3)
