@@ -54,8 +54,8 @@ class Census:
         for found in self._one_path_each(self._newcomers.discovery.find(now_ns)):
             met.add(found.key)
             file = self.register.present.get(found.key)
-            if file is not None and file.path != found.path and file.hollow:
-                self.register.forget(file)  # its inode is all that is known, and may be another's by now
+            if file is not None and file.hollow and found.stat.st_size:
+                self.register.forget(file)
                 self.register.forgotten.append(file.file_id)
                 self._newcomers.open_new(found)
             elif file is not None:
@@ -85,7 +85,7 @@ class Census:
                 found = os.stat(path)
             except OSError:
                 return False
-            if (found.st_dev, found.st_ino) != file.key:
+            if (found.st_dev, found.st_ino) != file.key or (file.hollow and found.st_size):
                 return False
             self._meet(file, path, found)
         return not self._newcomers.fresh
@@ -158,7 +158,7 @@ class Census:
             self._replace(file, held=held)
             return True
         if verdict is Verdict.CUT:
-            self.register.cut(file, compared)
+            self.register.cut(file, compared, file.size)
         stamps = (found.st_mtime_ns, found.st_ctime_ns)
         if (found.st_size, stamps) != (file.size, file.stamps):
             if file.stamps != (0, 0):

@@ -112,7 +112,10 @@ class Followed:
 
     @property
     def hollow(self) -> bool:
-        """Whether nothing was ever in it and nobody holds it: taken for new it is read just the same."""
+        """Whether nothing was ever in it and nobody holds it.
+
+        Its inode is all that is known then, and may be another's by now; taken for new it is read just the same.
+        """
         return self.handle is None and not (self.identity.places or self.offset or self.withheld)
 
     @property

@@ -183,10 +183,11 @@ class Links:
     def go_on(self, gone: Followed, file: Followed, cut: Compared | None = None) -> None:
         """The vanished file goes on here: it was moved, copied and emptied, or restored."""
         self._register.handles.hand_over(file, gone)
-        short = 0 if is_compressed(file.path) else max(0, gone.size - max(file.size, gone.offset))
+        seen = gone.size
+        short = 0 if is_compressed(file.path) else max(0, seen - max(file.size, gone.offset))
         # Into a copy, more may have been written before the original went.
         copied = gone.unresolved is not None and not gone.quiet and file.key != gone.key
-        if copied or short:
+        if cut is None and (copied or short):
             self._register.lose(gone, gone.unresolved or IncidentKind.LOST, short)
         self._register.unresolved.pop(gone.file_id, None)
         self._register.gone.pop(gone.file_id, None)
@@ -211,7 +212,7 @@ class Links:
             self._register.leaving.pop(gone.file_id, None)
         self._register.take(gone)
         if cut is not None:
-            self._register.cut(gone, cut)
+            self._register.cut(gone, cut, seen)
         gone.withheld = gone.withheld or file.withheld
         self._newcomers.pass_over(gone)
 

@@ -117,9 +117,9 @@ class Register:
             Incident(kind=kind, path=file.path, file_id=file.file_id, offset=file.offset, size=size)
         )
 
-    def cut(self, file: Followed, compared: Compared) -> None:
-        """The end was cut off, and perhaps written anew. Bytes that were seen there and not read are lost."""
-        self.lose(file, IncidentKind.TRUNCATED, max(0, file.size - max(compared.kept, file.offset)))
+    def cut(self, file: Followed, compared: Compared, seen: int) -> None:
+        """The end was cut off, and perhaps written anew. Of `seen` bytes those that were not read are lost."""
+        self.lose(file, IncidentKind.TRUNCATED, max(0, seen - max(compared.kept, file.offset)))
         if compared.resume < file.offset:
             file.offset = compared.resume
             file.recorded = min(file.recorded, compared.resume)

@@ -104,3 +104,32 @@ def test_a_compressed_copy_with_more_is_gone_before_it_was_read(state: Following
     state.look()
     state.crash()
     state.delete(name="app.log.1.gz")
+
+
+def test_copies_of_empty_files(state: Following) -> None:
+    """A copy that gets the inode of an empty one is not counted as lost beside its original."""
+    state.write_half()
+    state.cut(lines=1)
+    state.copytruncate(looks=True, writes=False, crashes=False, refills=0)
+    state.crash()
+    state.copytruncate(looks=False, writes=False, crashes=False, refills=1)
+    state.copytruncate(looks=True, writes=False, crashes=False, refills=0)
+    state.crash()
+    state.copytruncate(looks=False, writes=False, crashes=False, refills=0)
+    state.rotate(compress=False)
+
+
+def test_restored_and_cut_and_longer_than_before(state: Following) -> None:
+    """What is lost with a cut goes by what was there before, not by what was written since."""
+    state.write(lines=1, name=LIVE)
+    state.move_aside()
+    state.write(lines=2, name=LIVE)
+    state.look()
+    state.take_away()
+    state.read_some(chunks=1)
+    state.move_back()
+    state.look()
+    state.move_aside()
+    state.restore()
+    state.cut(lines=1)
+    state.write(lines=1, name=LIVE)
