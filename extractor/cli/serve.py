@@ -18,6 +18,11 @@ from extractor.process import Exit, Signals
 LOOK_UP_S = 3600.0
 
 
+def complain(text: str) -> None:
+    """Say on standard error what is wrong with us."""
+    sys.stderr.write(f"extractor: {text}\n")
+
+
 def serve_command(path: Path, port: int) -> int:
     """Serve the page until interrupted."""
     config = load_config(path, os.environ)
@@ -30,9 +35,9 @@ def serve_command(path: Path, port: int) -> int:
         return render_page(page, served=True, trial=trial)
 
     try:
-        server = PageServer(port, render)
+        server = PageServer(port, render, complain)
     except OSError as error:
-        sys.stderr.write(f"extractor: cannot listen on {ADDRESS}:{port}: {error.strerror}\n")
+        complain(f"cannot listen on {ADDRESS}:{port}: {error.strerror}")
         return Exit.PROBLEMS
     threading.Thread(target=server.serve_forever, name="page", daemon=True).start()
     with Signals(signal.SIGINT, signal.SIGTERM) as signals:

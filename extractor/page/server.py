@@ -41,8 +41,9 @@ class PageServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 16
 
-    def __init__(self, port: int, render: Renderer) -> None:
+    def __init__(self, port: int, render: Renderer, complain: Callable[[str], None] = lambda _: None) -> None:
         self.render = render
+        self._complain = complain
         self._free = threading.BoundedSemaphore(MAX_AT_ONCE)
         super().__init__((ADDRESS, port), _Handler)
 
@@ -74,7 +75,7 @@ class PageServer(ThreadingHTTPServer):
         del request, client_address
         error = sys.exc_info()[1]
         if not isinstance(error, OSError):
-            sys.stderr.write(f"extractor: the page could not be made: {type(error).__name__}\n")
+            self._complain(f"the page could not be made: {type(error).__name__}")
 
 
 class _Handler(BaseHTTPRequestHandler):

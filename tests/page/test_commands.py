@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from extractor.cli.serve import complain
 from extractor.page.server import PageServer
 from tests.commands import CONFIG, LOGS, Shell
 
@@ -115,7 +116,7 @@ def test_a_render_that_fails_ends_one_answer_only(capsys: pytest.CaptureFixture[
             raise ValueError(message)
         return answer
 
-    server = PageServer(0, render)
+    server = PageServer(0, render, complain)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     said = []
     for _ in range(2):
