@@ -321,6 +321,26 @@ def test_h10_short_lived_files_beside_a_big_one(tmp_path: Path) -> None:
         assert lost(on.assert_once(range(2002))) == 0
 
 
+@pytest.mark.xfail(
+    reason="collect reads up to 64 MiB between two looks, however long the lines in it take: 12 s where all match",
+    strict=True,
+)
+def test_h10_discovery_is_not_delayed_by_lines_that_match(tmp_path: Path) -> None:
+    """A file that is made while a large one with nothing but events is read is opened before that is read to its end."""
+    big, short = tmp_path / "a-big.log", tmp_path / "short.log"
+    with scene(tmp_path, "*.log") as on, on.program.start() as process:
+        append(tmp_path / "unfinished", lines(0, 1000) * 40)
+        (tmp_path / "unfinished").rename(big)  # one look sees all of it
+        wait_until(lambda: any(row.offset for row in on.rows()), "the large one to be read")
+        inode = made(short, lines(1000, 1001))
+        wait_until(lambda: holds(process, inode), "the short file to be held")
+        short.unlink()
+        left = [row.path for row in on.rows() if row.offset < big.stat().st_size]
+        on.wait_for(1001)
+        assert process.stop() == 0
+        assert str(big) in left
+
+
 def test_h10_what_was_seen_and_never_opened_is_reported(tmp_path: Path) -> None:
     """A file that no permission opens, and that is removed, is named in `status`; its neighbour is read."""
     sealed = tmp_path / "sealed.log"
