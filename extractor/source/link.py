@@ -48,6 +48,8 @@ class Links:
             reverse=True,
         )
         self._newcomers.fresh = []
+        back = {file.path for file in fresh} | {file.key for file in fresh}
+        again = [gone for gone in self._register.unresolved.values() if gone.path in back or gone.key in back]
         waiting: dict[Key, tuple[int, float]] = {}
         left: list[Followed] = []
         for file in fresh:
@@ -69,6 +71,9 @@ class Links:
         for gone in vanished:
             if gone.unresolved is not None:
                 self._found_beside(gone, just_vanished=True)
+        for gone in again:  # where it was something else came, so its bytes may have gone elsewhere
+            if gone.unresolved is not None:
+                self._found_beside(gone)
         for file in left:
             self._take_over(file)
 

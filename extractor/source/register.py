@@ -189,8 +189,10 @@ class Register:
         tiny = range(1, HEAD[0]) if self._tiny else ()
         marks = head_places(file.read_at, (*tiny, *HEAD))
         groups = [same for mark in marks for same in self._lost.get(mark, {}).values()]
-        if marks:  # it may be shorter than what it once was
-            groups += self._lost_heads.get(marks[-1], {}).values()
+        for mark in reversed(marks):  # it may be shorter than what it once was, or cut and written anew
+            if mark in self._lost_heads:
+                groups += self._lost_heads[mark].values()
+                break
         alike = [next(reversed(same.values())) for same in groups]
         return list({one.file_id: one for one in alike}.values())
 

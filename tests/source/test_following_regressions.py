@@ -133,3 +133,28 @@ def test_restored_and_cut_and_longer_than_before(state: Following) -> None:
     state.restore()
     state.cut(lines=1)
     state.write(lines=1, name=LIVE)
+
+
+def test_out_of_reach_back_and_copied_between_two_looks(state: Following) -> None:
+    """A vanished file is sought again as soon as another one is where it was."""
+    state.write(lines=1, name=LIVE)
+    state.look()
+    state.crash()
+    state.move_aside()
+    state.look()
+    state.move_back()
+    state.copytruncate(looks=False, writes=False, crashes=False, refills=0)
+    state.copytruncate(looks=False, writes=False, crashes=False, refills=0)
+    state.look()
+    state.delete(name="app.log.2")
+
+
+def test_cut_written_anew_and_copied_between_two_looks(state: Following) -> None:
+    """A copy that differs within its first places is found by those before."""
+    state.write(lines=26, name=LIVE)
+    state.step()
+    state.cut(lines=2)
+    state.write(lines=1, name=LIVE)
+    state.move_aside()
+    state.move_back()
+    state.copytruncate(looks=False, writes=False, crashes=False, refills=0)
