@@ -329,7 +329,7 @@ def test_h10_discovery_is_not_delayed_by_lines_that_match(tmp_path: Path) -> Non
     """A file that is made while a large one with nothing but events is read is opened before that is read to its end."""
     big, short = tmp_path / "a-big.log", tmp_path / "short.log"
     with scene(tmp_path, "*.log") as on, on.program.start() as process:
-        append(tmp_path / "unfinished", lines(0, 1000) * 40)
+        append(tmp_path / "unfinished", lines(0, 1000) * 20)
         (tmp_path / "unfinished").rename(big)  # one look sees all of it
         wait_until(lambda: any(row.offset for row in on.rows()), "the large one to be read")
         inode = made(short, lines(1000, 1001))
