@@ -5,6 +5,7 @@ from the checkpoints, and what was recorded already has the same message ids.
 """
 
 import contextlib
+import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,9 @@ from extractor.telemetry import IncidentKind, Reason
 READ_BUDGET_BYTES = 64 * 1024 * 1024
 """Bytes read between two looks: at memory speed some 20 ms, so a big file delays no discovery."""
 
+READ_BUDGET_S = 0.1
+"""Seconds for which lines that matter are evaluated between two looks, or little more: as above."""
+
 MAX_OUTCOMES = 2000
 """Outcomes of one transaction: past that a commit's fsync is a small part of its cost, and memory stays bounded."""
 
@@ -43,6 +47,9 @@ class Clock(Protocol):
 
     def now(self) -> float:
         """Unix seconds."""
+
+    def monotonic(self) -> float:
+        """Seconds that only go forward."""
 
 
 class Follower(Protocol):
@@ -275,6 +282,7 @@ class Collector:
     def _read(self, chunks: Iterator[Chunk], tally: "_Sum", *, at_the_end: bool) -> bool:
         """Whether all chunks were read; else the outbox is full."""
         pending, self._owed = self._owed, Gathered()
+        until = math.inf if at_the_end else self._clock.monotonic() + READ_BUDGET_S
         for chunk in chunks:
             self._lineages[chunk.file_id] = (chunk.lineage, chunk.source, chunk.path)
             now = self._clock.now()
@@ -289,6 +297,11 @@ class Collector:
                     if self._store.outbox_full():
                         self._rewind()
                         return False
+                    if self._clock.monotonic() >= until:
+                        self._rewind()
+                        return True
+            if self._clock.monotonic() >= until:
+                break
         if pending.outcomes or pending.incidents:
             self._record(pending, tally)
         else:
@@ -360,9 +373,13 @@ class _Sum:
         )
 
 
+_LOSSES = {IncidentKind.LOST, IncidentKind.TRUNCATED, IncidentKind.VANISHED, IncidentKind.UNOPENED}
+"""Kinds whose size is of bytes that are gone: exactly, or at least so many."""
+
+
 def stored_incident(incident: SourceIncident, now: float) -> Incident:
     """An incident as the store keeps it: with its time, and in words."""
-    lost = incident.size if incident.kind is IncidentKind.LOST else 0
+    lost = incident.size if incident.kind in _LOSSES else 0
     return Incident(
         kind=incident.kind.value,
         at=now,

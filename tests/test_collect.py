@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from extractor import collect
+from extractor import intake as intake_module
 from extractor.checkpoint import Checkpoint
 from extractor.collect import Collector, ProgressKind
 from extractor.decode.envelope import Envelope
@@ -29,9 +30,15 @@ class StillClock:
     """Time that stands until it is moved."""
 
     time: float = 7.0
+    pace: float = 0.0
 
     def now(self) -> float:
         """Unix seconds."""
+        return self.time
+
+    def monotonic(self) -> float:
+        """Seconds."""
+        self.time += self.pace
         return self.time
 
 
@@ -253,3 +260,27 @@ def test_an_event_takes_along_what_is_owed() -> None:
     collector.step()
     assert [len(outcomes) for _, outcomes, _, _ in store.transactions] == [1, 1]
     assert store.transactions[-1][0][0].offset == follower.chunks[2].end
+
+
+def test_much_that_matters_does_not_delay_the_next_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After its time is over a step records, goes back to what is recorded and ends, in the middle of a chunk too."""
+    monkeypatch.setattr(collect, "MAX_OUTCOMES", 2)
+    monkeypatch.setattr(intake_module, "PORTION", 2)
+    follower, store = FakeFollower([chunk(0, lines=6), chunk(1, lines=6)]), FakeStore()
+    collector = loop(follower, store, clock=StillClock(pace=collect.READ_BUDGET_S))
+    assert collector.step().kind is ProgressKind.READ
+    assert (store.outcomes, follower.rewinds) == (2, 1)
+    assert [one.offset for one in follower.committed] == [2 * len(LINE)]
+
+
+@pytest.mark.parametrize(
+    "kind", [IncidentKind.LOST, IncidentKind.TRUNCATED, IncidentKind.VANISHED, IncidentKind.UNOPENED]
+)
+def test_a_loss_is_told_with_its_bytes(kind: IncidentKind) -> None:
+    """Bytes that were seen and are gone are counted, whatever took them."""
+    follower, store = (
+        FakeFollower(looks=[Looked(incidents=(SourceIncident(kind=kind, path="f", size=9),))]),
+        FakeStore(),
+    )
+    loop(follower, store).step()
+    assert [incident.lost_bytes for _, _, _, incidents in store.transactions for incident in incidents] == [9]

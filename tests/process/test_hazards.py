@@ -116,10 +116,6 @@ def test_h02_without_a_copy_the_loss_is_counted_to_the_byte(lossy: tuple[Scene, 
     assert [(one["kind"], one["path"]) for one in report["incidents"]] == [("truncated", str(on.log))]
 
 
-@pytest.mark.xfail(
-    reason="collect.stored_incident keeps the size of `lost` alone: a counted loss of another kind is told as 0 bytes",
-    strict=True,
-)
 def test_h02_a_counted_loss_is_told_and_needs_a_person(lossy: tuple[Scene, Running]) -> None:
     """Its bytes stand in the incident that is logged (and in the metric, which counts the same), and `status` alarms."""
     on, process = lossy
@@ -321,10 +317,6 @@ def test_h10_short_lived_files_beside_a_big_one(tmp_path: Path) -> None:
         assert lost(on.assert_once(range(2002))) == 0
 
 
-@pytest.mark.xfail(
-    reason="collect reads up to 64 MiB between two looks, however long the lines in it take: 12 s where all match",
-    strict=True,
-)
 def test_h10_discovery_is_not_delayed_by_lines_that_match(tmp_path: Path) -> None:
     """A file that is made while a large one with nothing but events is read is opened before that is read to its end."""
     big, short = tmp_path / "a-big.log", tmp_path / "short.log"
