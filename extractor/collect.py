@@ -293,11 +293,13 @@ class Collector:
                 pending.add(taken)
                 if len(pending.outcomes) >= MAX_OUTCOMES:
                     self._record(pending, tally)
+                    left = chunk.end - pending.settled[chunk.file_id]
                     pending = Gathered()
                     if self._store.outbox_full():
                         self._rewind()
                         return False
                     if self._clock.monotonic() >= until:
+                        tally.left = left
                         self._rewind()
                         return True
             if self._clock.monotonic() >= until:
@@ -354,6 +356,7 @@ class _Sum:
     events: int = 0
     suppressed: int = 0
     owes: bool = False
+    left: int = 0  # of a chunk that was given back unread: there is more to do at once
     met: list[Incident] = field(default_factory=list)
 
     def add(self, pending: Gathered, recorded: Recorded) -> None:
@@ -368,7 +371,7 @@ class _Sum:
             events=self.events,
             suppressed=self.suppressed,
             incidents=(*incidents, *self.met),
-            unread_bytes=unread_bytes,
+            unread_bytes=unread_bytes + self.left,
             owes=self.owes,
         )
 

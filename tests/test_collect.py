@@ -268,7 +268,8 @@ def test_much_that_matters_does_not_delay_the_next_look(monkeypatch: pytest.Monk
     monkeypatch.setattr(intake_module, "PORTION", 2)
     follower, store = FakeFollower([chunk(0, lines=6), chunk(1, lines=6)]), FakeStore()
     collector = loop(follower, store, clock=StillClock(pace=collect.READ_BUDGET_S))
-    assert collector.step().kind is ProgressKind.READ
+    progress = collector.step()
+    assert (progress.kind, progress.unread_bytes) == (ProgressKind.READ, 4 * len(LINE))
     assert (store.outcomes, follower.rewinds) == (2, 1)
     assert [one.offset for one in follower.committed] == [2 * len(LINE)]
 
