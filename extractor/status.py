@@ -13,6 +13,7 @@ from extractor import wiring
 from extractor.backfill import WHOLE
 from extractor.checkpoint import Checkpoint
 from extractor.config import Config
+from extractor.optout import OptOut
 from extractor.ruleset.alarm import Alarm, judge
 from extractor.ruleset.rule import RuleSet
 from extractor.source.discover import Discovery
@@ -95,7 +96,7 @@ def build_report(
         files=files,
         never_matched=tuple(rule.id for rule in rules.rules if rule.id not in seen),
         drift=drift,
-        opted_out_by=wiring.opted_out_by(config, environ),
+        opted_out_by=OptOut(config, environ).by(),
         attention=(*_attention(config, snapshot), *(alarm.words for alarm in drift)),
     )
 

@@ -1,6 +1,6 @@
 """From the config to the parts that do the work: rule set, sources, destination, limits. Decides nothing itself."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -185,11 +185,3 @@ def build_destination(
 def destination_name(config: Config) -> str:
     """The destination's name in the ledger; for commands that send nothing."""
     return build_destination(config, lambda: False).name
-
-
-def opted_out_by(config: Config, environ: Mapping[str, str]) -> str | None:
-    """What forbids sending: a variable of the environment, `enabled`, the file `OPT_OUT`; or None."""
-    named = config.opted_out_by(environ)
-    if named is None and (config.state_dir / "OPT_OUT").exists():
-        return "OPT_OUT"
-    return named

@@ -12,6 +12,7 @@ from extractor.cli.table import Row, show_rows
 from extractor.cli.terminal import absolute
 from extractor.config import load_config
 from extractor.destination.stdout import spell_unsafe
+from extractor.optout import OptOut
 from extractor.preview import preview
 from extractor.refill import TIMELESS
 from extractor.ruleset.event import Event
@@ -28,7 +29,7 @@ def preview_command(path: Path, files: list[str], *, as_json: bool) -> int:
         out.flush()
     else:
         show_table(list(events))
-    opted_out = wiring.opted_out_by(config, os.environ)
+    opted_out = OptOut(config, os.environ).by()
     if opted_out is not None:
         sys.stderr.write(f"note: {opted_out} opts out: none of this would be sent\n")
     return 0
