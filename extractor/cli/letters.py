@@ -56,11 +56,7 @@ def show_command(path: Path, beginning: str) -> int:
 def replay_command(path: Path, beginnings: Sequence[str], *, every: bool) -> int:
     """Back into the outbox, under the same ids."""
     with changing(load_config(path, os.environ)) as store:
-        letters = store.dead_letters()
-        ids = [
-            letter.stored.event.message_id for letter in (letters if every else chosen(letters, beginnings))
-        ]
-        count = store.replay(ids)
+        count = store.replay(chosen_ids(store.dead_letters(), beginnings, every=every))
     sys.stdout.write(f"{count} events wait again, under the same ids; `extractor run` delivers them\n")
     return 0
 
@@ -68,13 +64,14 @@ def replay_command(path: Path, beginnings: Sequence[str], *, every: bool) -> int
 def discard_command(path: Path, beginnings: Sequence[str], *, every: bool) -> int:
     """Give up: the messages go, the ids stay known."""
     with changing(load_config(path, os.environ)) as store:
-        letters = store.dead_letters()
-        ids = [
-            letter.stored.event.message_id for letter in (letters if every else chosen(letters, beginnings))
-        ]
-        count = store.discard(ids)
+        count = store.discard(chosen_ids(store.dead_letters(), beginnings, every=every))
     sys.stdout.write(f"{count} dead letters discarded; their facts will not be sent again\n")
     return 0
+
+
+def chosen_ids(letters: Sequence[DeadLetter], beginnings: Sequence[str], *, every: bool) -> list[str]:
+    """Ids of all letters, or of those that `chosen` finds."""
+    return [letter.stored.event.message_id for letter in (letters if every else chosen(letters, beginnings))]
 
 
 def chosen(letters: Sequence[DeadLetter], beginnings: Sequence[str]) -> list[DeadLetter]:
