@@ -3,6 +3,7 @@
 import os
 import stat
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 from extractor.source.beside import Beside
 from extractor.source.discover import Found
@@ -231,7 +232,14 @@ class Links:
                 continue
             settled = gone.withheld or (gone.quiet and not may_hold_more(path, gone.size))
             useless = is_compressed(path) and settled
-            compared = None if useless else self._continues(gone, path, status)
+            try:
+                compared = None if useless else self._continues(gone, path, status)
+            except PermissionError:
+                if (status.st_dev, status.st_ino) != gone.key or gone.unresolved is IncidentKind.TRUNCATED:
+                    continue
+                self._register.cannot_read(path)
+                self._register.bring_back(gone, path)
+                return True
             if compared is None or not (compared.proven or just_vanished):
                 continue
             file = self._newcomers.opened(
@@ -269,10 +277,15 @@ class Links:
 
         It has all the bytes that were read of it; or it has its inode, and some of them. A file of which nothing is
         known but that it was empty is followed by its inode, if the name fits too.
+
+        Raises:
+            PermissionError: It cannot be opened for now.
         """
         name = os.path.basename(path)
         try:
             handle = open_handle(path)
+        except PermissionError:
+            raise
         except OSError:
             return None
         try:
@@ -294,7 +307,11 @@ class Links:
     def copied_away(self, file: Followed) -> bool:
         """Whether a sibling holds all that was read of a file that is shorter now: it was emptied, not cut."""
         self._beside.clear()
-        return any(self._continues(file, path, status) is not None for path, status in self._siblings(file))
+        for path, status in self._siblings(file):
+            with suppress(PermissionError):
+                if self._continues(file, path, status) is not None:
+                    return True
+        return False
 
     def resolve(self, *, settle: bool) -> None:
         """Say what was lost with the files that were not found again in time."""

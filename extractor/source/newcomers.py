@@ -57,8 +57,11 @@ class Newcomers:
             self._not_opened(found.key, found.path, found.stat.st_size)
             return None
         except OSError:
-            self._not_opened(found.key, found.path, found.stat.st_size)
             self._register.cannot_read(found.path)
+            if (known := self._register.away(found.key)) is not None:
+                self._register.bring_back(known, found.path)
+            else:
+                self._not_opened(found.key, found.path, found.stat.st_size)
             return None
         self._unopened.pop(found.key, None)
         return file if self.look_into(file) else None

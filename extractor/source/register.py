@@ -109,6 +109,25 @@ class Register:
         self.unresolved[file.file_id] = file
         self.vanished.append(file)
 
+    def away(self, key: Key) -> Followed | None:
+        """The file with an inode that vanished last and may still be found again; not one that was emptied."""
+        files = (file for file in reversed(self.unresolved.values()) if file.key == key)
+        return next((file for file in files if file.unresolved is IncidentKind.VANISHED), None)
+
+    def bring_back(self, file: Followed, path: str) -> None:
+        """A vanished file is there again, though it cannot be read for now.
+
+        As long as nobody can see that its inode is another's, it is taken for the same: counted once, not sought elsewhere.
+        """
+        self.unresolved.pop(file.file_id, None)
+        self.gone.pop(file.file_id, None)
+        file.unresolved = file.gone_since = file.real = None
+        file.state, file.path, file.checked, file.ended = State.PRESENT, path, False, False
+        if not file.renamed:
+            self.leaving.pop(file.file_id, None)
+        self.take(file)
+        self.ready.pop(file.file_id, None)
+
     def lose(self, file: Followed, kind: IncidentKind, size: int) -> None:
         """Count lost bytes, and say so; 0 where only a possible loss is to be said."""
         file.lost_bytes += size

@@ -21,7 +21,7 @@ MODES = {
     "delaycompress": "create\ncompress\ndelaycompress",
     "copytruncate and compress": "copytruncate\ncompress",
     "dateext": "create\ndateext\ndateformat -%Y%m%d-%s",
-    "maxsize": "create\nmaxsize 100k\ndaily",
+    "maxsize": "create\nmaxsize 30k\ndaily",
 }
 LINES_A_SECOND = 5000
 BURST = 25

@@ -158,3 +158,28 @@ def test_cut_written_anew_and_copied_between_two_looks(state: Following) -> None
     state.move_aside()
     state.move_back()
     state.copytruncate(looks=False, writes=False, crashes=False, refills=0)
+
+
+def test_back_unreadable_and_gone_again(state: Following) -> None:
+    """A vanished file that is back, cannot be read and goes again is one file: its bytes are not counted beside it."""
+    state.write(lines=1, name=LIVE)
+    state.look()
+    state.chmod(hidden=True)
+    state.crash()
+    state.move_aside()
+    state.look()
+    state.move_back()
+    state.look()
+    state.move_aside()
+    state.write(lines=1, name=LIVE)
+
+
+def test_renamed_and_unreadable_while_down(state: Following) -> None:
+    """A file that was renamed and cannot be read is there by its inode, and read when it can be."""
+    state.write(lines=3, name=LIVE)
+    state.look()
+    state.crash()
+    state.chmod(hidden=True)
+    state.rotate(compress=False)
+    state.write(lines=1, name=LIVE)
+    state.step()
