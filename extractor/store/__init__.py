@@ -10,7 +10,7 @@ transaction, durable when it returns; ADR 4 says what is promised after a kill, 
 
 from extractor.store.batch import Batch, DeadLetter, SentEvent, StoredEvent
 from extractor.store.checkpoints import UnknownFiles
-from extractor.store.erasure import Erased
+from extractor.store.erasure import Erased, Traces
 from extractor.store.errors import (
     StoreBroken,
     StoreError,
@@ -59,5 +59,6 @@ __all__ = [
     "StoreUnavailable",
     "StoredEvent",
     "Tally",
+    "Traces",
     "UnknownFiles",
 ]

@@ -11,7 +11,7 @@ from extractor.store import erasure, outbox, recording, retention
 from extractor.store.batch import Batch, StoredEvent
 from extractor.store.checkpoints import UnknownFiles
 from extractor.store.database import Database
-from extractor.store.erasure import Erased
+from extractor.store.erasure import Erased, Traces
 from extractor.store.folder import StateFolder
 from extractor.store.limits import StoreLimits
 from extractor.store.migrate import migrate
@@ -313,24 +313,17 @@ class Store(StoreReader):
         with self._database.transaction() as connection:
             connection.execute("UPDATE state SET opt_out_since = NULL, opt_out_by = NULL")
 
-    def forget(
-        self, identifier: str, keys: Iterable[bytes] = (), organizations: Iterable[bytes] = ()
-    ) -> Erased:
-        """Erase all that is stored about an organization or a user, named by the id that stands in messages.
+    def forget(self, traces: Traces) -> Erased:
+        """Erase all that is stored about an organization or a user.
 
         Backups and damaged copies go as a whole. Message ids stay, suppressed, so that nothing comes back by reading
         the logs again.
-
-        Args:
-            identifier: Found where it is a whole JSON string of a message, or a whole remembered value.
-            keys: Keys of memory whose values go, too, such as the members remembered of an organization.
-            organizations: Keyed hashes of organizations whose rows of the funnel go, too.
 
         Raises:
             StoreUnavailable: Not everything could be erased yet; it is done at the next `prune` or start.
         """
         with self._database.transaction() as connection:
-            erased = erasure.forget(connection, identifier, keys, organizations, now=self._clock.now())
+            erased = erasure.forget(connection, traces, now=self._clock.now())
         erasure.finish(self._database, self._folder)
         return erased
 

@@ -7,9 +7,10 @@ from contextlib import contextmanager
 import pytest
 
 from extractor.clock import SystemClock
+from extractor.ruleset.identity import Identity
 from extractor.store import Store
-from tests.commands import LOGS, MEMBER, ORGANIZATION, Shell, customer_line, deletion_line
-from tests.storing import event_id, fact
+from tests.commands import CONFIG, LOGS, MEMBER, ORGANIZATION, Shell, customer_line, deletion_line
+from tests.storing import event_id, fact, files_with
 
 ALL = ("--assume-time", "now", "--yes")
 
@@ -246,6 +247,36 @@ def test_an_organization_is_erased_and_the_rest_is_said(delivered: Shell) -> Non
     for path in (delivered.folder / "state").iterdir():
         assert ORGANIZATION.encode() not in path.read_bytes()
     assert sent_by(delivered, "worker.log") == []
+
+
+@pytest.mark.parametrize("spelled", [ORGANIZATION, ORGANIZATION.upper()])
+@pytest.mark.parametrize("unidentified", ["app", "anonymous"])
+def test_no_byte_is_left_that_an_organization_could_be_found_by(
+    shell: Shell, unidentified: str, spelled: str
+) -> None:
+    """Nor the members that were remembered of it, its pseudonym, its place in the funnel, or a digest to test against."""
+    shell.write("extractor.yaml", CONFIG + f"unidentified_users: {unidentified}\nmetrics: 'off'\n")
+    worker = (LOGS / "worker.log").read_bytes()
+    # At first nobody knows who asked, and the pseudonym stands in; then a member is remembered.
+    shell.write("worker.log", worker.replace(MEMBER.encode(), b"membership/unidentifiable") + worker)
+    assert shell("backfill", "worker.log", *ALL).code == 0
+    identity = Identity.of("of-the-tests")
+    traces = {
+        "the id": ORGANIZATION.encode(),
+        "a member": MEMBER.encode(),
+        "the digest of a member": identity.digest(MEMBER.encode()),
+        "its key in the funnel": identity.organization_key(ORGANIZATION),
+    }
+    if unidentified == "anonymous":
+        traces["its pseudonym"] = identity.anonymous_id(ORGANIZATION).encode()
+    folder = shell.folder / "state"
+    assert [name for name, trace in traces.items() if not list(files_with(folder, trace))] == []
+
+    said = shell("forget", "--organization", spelled)
+
+    assert said.code == 0
+    assert "1 remembered values" in said.out
+    assert [name for name, trace in traces.items() if list(files_with(folder, trace))] == []
 
 
 def test_a_user_is_erased(delivered: Shell) -> None:

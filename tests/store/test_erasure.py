@@ -1,19 +1,21 @@
 """Opt-out and erasure: what is gone is gone from every byte of the folder."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from extractor.ruleset.event import Event, TimeSource
 from extractor.ruleset.outcome import Outcome, PendingEvent, Rejection
-from extractor.store import Store, StoreReader, StoreUnavailable
+from extractor.store import Store, StoreReader, StoreUnavailable, Traces
 from extractor.telemetry import Reason
 from tests.storing import (
     DAY,
     START,
     FakeClock,
     checkpoint,
+    dump,
     event_id,
     fact,
     files_with,
@@ -207,6 +209,18 @@ def about(name: str, *, organization: str, user: str) -> Outcome:
     return Outcome(events=(PendingEvent("test/plan", lambda _reset, _recalled: event),))
 
 
+def named(
+    *texts: str, keys: Iterable[str] = (), digests: Iterable[str] = (), organizations: Iterable[str] = ()
+) -> Traces:
+    """What somebody is found by, in the hashes of these tests."""
+    return Traces(
+        texts=frozenset(texts),
+        digests=frozenset(map(key, digests)),
+        keys=frozenset(map(key, keys)),
+        organizations=frozenset(map(key, organizations)),
+    )
+
+
 @pytest.mark.parametrize("identifier", ["org-1", "membership/1"])
 def test_forgetting_erases_all_about_one_and_nothing_of_others(
     identifier: str, store: Store, tmp_path: Path
@@ -230,7 +244,7 @@ def test_forgetting_erases_all_about_one_and_nothing_of_others(
         store.bury(stored, reason="bad_request")
     (tmp_path / "state.db.backup-v1-20250101T000000Z").write_bytes(identifier.encode())
 
-    erased = store.forget(identifier)
+    erased = store.forget(named(identifier))
 
     assert (erased.sent, erased.dead_letters, erased.waiting, erased.memory) == (5, 2, 33, 1)
     assert erased.destinations == ("segment",)
@@ -250,7 +264,7 @@ def test_forgetting_takes_what_is_remembered_under_given_keys(store: Store, tmp_
         [], [remember("org-1", "membership/9"), remember("org-2", "membership/8"), fact("x", once="org-1 c")]
     )
 
-    assert store.forget("org-1", [key("org-1"), key("unknown")]).memory == 1
+    assert store.forget(named("org-1", keys=["org-1", "unknown"])).memory == 1
 
     assert list(files_with(tmp_path, b"membership/9")) == []
     assert list(files_with(tmp_path, b"membership/8")) != []
@@ -261,7 +275,7 @@ def test_forgetting_an_unknown_one_changes_nothing(store: Store) -> None:
     """An id that stands nowhere, not even within another, erases nothing."""
     store.record([], [about("a", organization="org-12", user="membership/12")])
 
-    erased = store.forget("org-1")
+    erased = store.forget(named("org-1"))
 
     assert (erased.waiting, erased.sent, erased.dead_letters, erased.memory, erased.destinations) == (
         0,
@@ -271,3 +285,89 @@ def test_forgetting_an_unknown_one_changes_nothing(store: Store) -> None:
         (),
     )
     assert waiting(store) == ids("a")
+
+
+def memory_rows(folder: Path) -> dict[bytes, tuple[int, bytes, bytes | None]]:
+    """Standing, digest and value of each row of memory."""
+    return {row[0]: (row[1], row[2], row[4]) for row in dump(folder)["memory"]}
+
+
+def test_a_value_that_is_kept_only_as_a_digest_is_forgotten_too(store: Store, tmp_path: Path) -> None:
+    """Under an opt-out memory goes on with digests; one that an id can be tested against is about somebody, too."""
+    store.opt_out("X")
+    store.record([], [remember("org-1", "membership/1"), remember("org-2", "membership/2")])
+    store.opt_in()
+    assert key("membership/1") in b"".join(digest for _, digest, _ in memory_rows(tmp_path).values())
+
+    assert store.forget(named("membership/1", digests=["membership/1"])).memory == 1
+
+    assert list(files_with(tmp_path, key("membership/1"))) == []
+    assert list(files_with(tmp_path, key("membership/2"))) != []
+
+
+def test_what_is_forgotten_can_be_remembered_anew(store: Store) -> None:
+    """A forgotten member is nobody's any more: the next one that shows is not taken for a second one."""
+    seen: list[dict[str, str]] = []
+
+    def build(_reset: bytes, recalled: object) -> Rejection:
+        seen.append(dict(recalled))  # type: ignore[call-overload]
+        return Rejection(Reason.KEY_MISSING)
+
+    recalling = Outcome(events=(PendingEvent("r", build, recalls={"user": key("org")}),))
+    store.record([], [remember("org", "membership/1"), recalling])
+    store.forget(named("membership/1", digests=["membership/1"]))
+    store.record([], [recalling, remember("org", "membership/2"), recalling])
+
+    assert seen == [{"user": "membership/1"}, {}, {"user": "membership/2"}]
+
+
+def test_a_key_with_two_values_stays_one_that_recalls_nothing(store: Store, tmp_path: Path) -> None:
+    """It holds neither of them; forgetting must not make the next member the only one."""
+    store.record([], [remember("org", "membership/1"), remember("org", "membership/2")])
+    assert store.forget(named("org", keys=["org"])).memory == 0
+    assert memory_rows(tmp_path)[key("org")] == (2, b"", None)
+
+
+def test_an_answer_that_arrives_after_forgetting_brings_nothing_back(store: Store, tmp_path: Path) -> None:
+    """A command forgets beside the daemon, whose batch is on its way: its answer stores nothing of it again."""
+    store.record([], [about(name, organization="org-1", user=CANARY) for name in "abc"])
+    batch = store.lease(3, 10_000)
+    beside = Store.open_beside(tmp_path, clock=FakeClock())
+    try:
+        assert beside.forget(named(CANARY)).waiting == 3
+    finally:
+        beside.close()
+
+    store.acknowledge(type(batch)(batch.events[:1]))
+    store.bury(batch.events[1], reason="bad_request")
+    store.release(type(batch)(batch.events[2:]))
+
+    assert waiting(store) == []
+    status = store.status()
+    assert (status.outbox_rows, status.outbox_bytes, status.dead_letters) == (0, 0, 0)
+    assert list(files_with(tmp_path, CANARY.encode())) == []
+
+
+def test_the_passing_copy_of_an_erasure_lies_in_the_state_folder(store: Store, tmp_path: Path) -> None:
+    """Not where others may read, nor in a container's few megabytes for temporary files, where it could not be made."""
+    store.record([], [fact(str(number), private="x", size=900) for number in range(4000)])
+    folders: set[str] = set()
+
+    def look() -> int:
+        for descriptor in Path("/proc/self/fd").iterdir():
+            with suppress(OSError):
+                target = descriptor.readlink()
+                if "etilqs" in target.name:
+                    folders.add(str(target.parent))
+        return 0
+
+    with store._database.alone() as connection:
+        connection.execute("PRAGMA cache_size = 10")  # a large state's copy does not fit into memory either
+        connection.set_progress_handler(look, 1000)
+    store.record([], [about("a", organization="org-1", user="membership/1")])
+    store.forget(named("org-1"))
+    with store._database.alone() as connection:
+        connection.set_progress_handler(None, 0)
+
+    assert folders == {str(tmp_path)}
+    assert not list(tmp_path.glob("etilqs*"))

@@ -7,7 +7,7 @@ import pytest
 
 from extractor.ruleset.event import Event, TimeSource
 from extractor.ruleset.outcome import Outcome, PendingEvent
-from extractor.store import Store, StoreLimits
+from extractor.store import Store, StoreLimits, Traces
 from tests.storing import DAY, START, FakeClock, build_event, checkpoint, key, open_store
 
 
@@ -95,7 +95,9 @@ def test_a_forgotten_organization_does_not_come_back_by_its_old_lines(store: Sto
     message = b'{"context":{"groupId":"org-a"}}'
     old = replace(build_event("1"), time=START, message=message, organization=key("a"))
     store.record([], [giving(old), shown("2", organization="b")])
-    assert store.forget("org-a", organizations=[key("a")]).first_times == 1
+    assert (
+        store.forget(Traces(texts=frozenset({"org-a"}), organizations=frozenset({key("a")}))).first_times == 1
+    )
     assert known(store).keys() == {(key("b"), "plan_created")}
     store.record([], [giving(old)])
     assert known(store).keys() == {(key("b"), "plan_created")}
