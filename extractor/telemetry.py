@@ -70,6 +70,7 @@ class IncidentKind(Explained):
     )
     VANISHED = "vanished", "no longer there and was not held open; the size is a lower bound"
     UNOPENED = "unopened", "seen, and gone before it could be opened; the size is a lower bound"
+    RECOVERED = "recovered", "there again after it had been counted as lost: so much was not lost"
     UNREADABLE = "unreadable", "there, but cannot be opened or read for now; nothing is lost yet"
     TOO_LONG = "too_long", "a line of more than `max_line_bytes` was skipped"
     HOLE = "hole", "NUL bytes, which no line starts with, were skipped"
