@@ -116,9 +116,10 @@ class Recorder:
             self._follower = None
 
     def lost(self) -> int:
-        """Bytes counted as lost."""
+        """Bytes counted as lost, without those that came back."""
         losses = {IncidentKind.LOST, IncidentKind.TRUNCATED, IncidentKind.VANISHED, IncidentKind.UNOPENED}
-        return sum(incident.size for incident in self.incidents if incident.kind in losses)
+        back = sum(incident.size for incident in self.incidents if incident.kind is IncidentKind.RECOVERED)
+        return sum(incident.size for incident in self.incidents if incident.kind in losses) - back
 
     def kinds(self) -> list[IncidentKind]:
         """What happened, in order."""

@@ -42,7 +42,7 @@ class Followed:
         unresolved: While it is gone and may still be found again: what will be said if it is not.
         unresolved_at: Monotonic seconds since when.
         ended: Whether it was reported that nothing more will come.
-        withheld: See `Identity`.
+        withheld, counted: See `Identity`.
     """
 
     file_id: str = field(default_factory=lambda: secrets.token_hex(8))
@@ -72,6 +72,7 @@ class Followed:
     unresolved_at: float = 0.0
     ended: bool = False
     withheld: bool = False
+    counted: int = 0
 
     @classmethod
     def restored(cls, checkpoint: Checkpoint, source: int, rank: tuple[int, int], now: float) -> "Followed":
@@ -96,6 +97,7 @@ class Followed:
             unresolved=identity.unresolved,
             unresolved_at=now,
             withheld=identity.withheld,
+            counted=identity.counted,
             live_from=checkpoint.size,
             changed_at=now,
         )
@@ -145,6 +147,7 @@ class Followed:
                 lineage=self.lineage,
                 unresolved=self.unresolved,
                 withheld=self.withheld,
+                counted=self.counted,
             ).pack(),
             lost_bytes=self.lost_bytes,
             gone_since=self.gone_since,

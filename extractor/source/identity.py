@@ -32,6 +32,7 @@ _VERSION = 1
 _HEADER = struct.Struct(">BBQ")
 _LOSSES = (None, IncidentKind.TRUNCATED, IncidentKind.VANISHED)
 _WITHHELD = 0x80
+_COUNTED = 0x40
 
 Place = tuple[int, bytes]
 """An offset and the hash of what stands before it."""
@@ -74,6 +75,7 @@ class Identity:
         lineage: The path under which the file is or was live.
         unresolved: While it is gone and may still be found again: what will be said if it is not.
         withheld: Whether it could not be read when an opt-out ended: what it has when it can be is never read.
+        counted: Bytes after the offset that were counted as lost when it was not found again in time.
     """
 
     places: tuple[tuple[int, bytes], ...] = ()
@@ -81,6 +83,7 @@ class Identity:
     lineage: str = ""
     unresolved: IncidentKind | None = None
     withheld: bool = False
+    counted: int = 0
 
     def learn(self, read: Read, size: int, offset: int) -> "Identity":
         """With the places near the start, as far as there are `size` bytes, and one where they end, if beyond `offset`.
@@ -163,9 +166,12 @@ class Identity:
         parts = [
             _HEADER.pack(
                 _VERSION,
-                _LOSSES.index(self.unresolved) | (_WITHHELD if self.withheld else 0),
+                _LOSSES.index(self.unresolved)
+                | (_WITHHELD if self.withheld else 0)
+                | (_COUNTED if self.counted else 0),
                 0 if self.skipping is None else self.skipping + 1,
             ),
+            _varint(self.counted) if self.counted else b"",
             _varint(len(lineage)),
             lineage,
         ]
@@ -182,8 +188,9 @@ class Identity:
             return cls()
         _, loss, skipping = _HEADER.unpack_from(packed)
         try:
-            unresolved = _LOSSES[loss & ~_WITHHELD]
-            length, position = _read_varint(packed, _HEADER.size)
+            unresolved = _LOSSES[loss & ~(_WITHHELD | _COUNTED)]
+            counted, position = _read_varint(packed, _HEADER.size) if loss & _COUNTED else (0, _HEADER.size)
+            length, position = _read_varint(packed, position)
             lineage = packed[position : position + length].decode("utf-8", "surrogateescape")
             position += length
             places = []
@@ -201,6 +208,7 @@ class Identity:
             lineage=lineage,
             unresolved=unresolved,
             withheld=bool(loss & _WITHHELD),
+            counted=counted,
         )
 
 

@@ -193,6 +193,7 @@ class Links:
         short = 0 if is_compressed(file.path) else max(0, seen - max(file.size, gone.offset))
         # Into a copy, more may have been written before the original went.
         copied = gone.unresolved is not None and not gone.quiet and file.key != gone.key
+        self._register.recover(gone, (file.size if cut is None else cut.kept) - gone.offset)
         if cut is None and (copied or short):
             self._register.lose(gone, gone.unresolved or IncidentKind.LOST, short)
         self._register.unresolved.pop(gone.file_id, None)
@@ -323,7 +324,7 @@ class Links:
                 self._register.changed[file.file_id] = file
                 if not file.quiet and file.unresolved is not None:
                     known = file.withheld or self._has_twin(file)
-                    self._register.lose(file, file.unresolved, 0 if known else file.unread)
+                    self._register.give_up(file, 0 if known else file.unread)
                 file.unresolved = None
                 file.size = min(file.size, file.offset)  # counted, once
                 self._register.index(file)

@@ -39,6 +39,7 @@ class Newcomers:
         self._first_start = first_start
         self._started = register.clock.now()
         self._unopened: dict[Key, _Unopened] = {}
+        self._counted: dict[Key, _Unopened] = {}  # as lost: the last ones
         self._closed: set[str] = set()  # what stands below is to be passed over
 
     def open_new(self, found: Found) -> None:
@@ -64,6 +65,9 @@ class Newcomers:
                 self._not_opened(found.key, found.path, found.stat.st_size)
             return None
         self._unopened.pop(found.key, None)
+        counted = self._counted.pop(found.key, None)
+        if counted is not None and counted.path == found.path:
+            self._tell(IncidentKind.RECOVERED, found.path, min(counted.size, found.stat.st_size))
         return file if self.look_into(file) else None
 
     def _unread(self, path: str, key: Key, rank: tuple[int, int]) -> Followed:
@@ -105,9 +109,13 @@ class Newcomers:
             elif settle or now - unopened.there_at >= self._register.limits.settle_s:
                 del self._unopened[key]
                 self._register.unreadable.discard(unopened.path)
-                self._register.incidents.append(
-                    Incident(kind=IncidentKind.UNOPENED, path=unopened.path, size=unopened.size)
-                )
+                self._tell(IncidentKind.UNOPENED, unopened.path, unopened.size)
+                self._counted[key] = unopened
+                if len(self._counted) > self._register.limits.min_gone:
+                    del self._counted[next(iter(self._counted))]
+
+    def _tell(self, kind: IncidentKind, path: str, size: int) -> None:
+        self._register.incidents.append(Incident(kind=kind, path=path, size=size))
 
     def reopened(self, file: Followed) -> bool:
         """A file that was opened in this look may have been closed again, to make room."""

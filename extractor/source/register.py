@@ -136,6 +136,27 @@ class Register:
             Incident(kind=kind, path=file.path, file_id=file.file_id, offset=file.offset, size=size)
         )
 
+    def give_up(self, file: Followed, size: int) -> None:
+        """A vanished file was not found again in time: count what is lost with it, and that until it comes back."""
+        assert file.unresolved is not None
+        self.lose(file, file.unresolved, size)
+        file.counted = size
+
+    def recover(self, file: Followed, size: int) -> None:
+        """It came back after all: of what was counted so many bytes are there."""
+        back, file.counted = min(file.counted, size), 0
+        if back > 0:
+            file.lost_bytes -= back
+            self.incidents.append(
+                Incident(
+                    kind=IncidentKind.RECOVERED,
+                    path=file.path,
+                    file_id=file.file_id,
+                    offset=file.offset,
+                    size=back,
+                )
+            )
+
     def cut(self, file: Followed, compared: Compared, seen: int) -> None:
         """The end was cut off, and perhaps written anew. Of `seen` bytes those that were not read are lost."""
         self.lose(file, IncidentKind.TRUNCATED, max(0, seen - max(compared.kept, file.offset)))

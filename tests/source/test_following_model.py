@@ -40,6 +40,7 @@ class Body:
     trimmed: bool = False  # its end was cut off, and no look has met that yet
     alias: bool = False  # a copy of a file that lives: not looked into until that is emptied
     copied: bool = False  # a copy, whatever became of its original
+    ended: bool = False  # its unterminated last line was given as it is
     seen: set[bytes] = field(default_factory=set)
 
     def lines(self) -> list[bytes]:
@@ -89,7 +90,7 @@ class Following(RuleBasedStateMachine):
     @rule(lines=st.integers(1, 30), name=st.sampled_from([LIVE, LIVE, LIVE, "app.log.1"]))
     def write(self, lines: int, name: str) -> None:
         """Append whole lines; to the rotated file too, as a logger does that was not told yet."""
-        if name in self.paths or name == LIVE:
+        if name == LIVE or (name in self.paths and not self.paths[name].ended):
             self.append(name, b"".join(self.fresh() + b"\n" for _ in range(lines)))
 
     @rule()
@@ -228,6 +229,18 @@ class Following(RuleBasedStateMachine):
                 body.seen |= set(body.lines())
             body.held = body.known = True
             body.trimmed = False
+
+    @rule(long=st.booleans())
+    def wait(self, *, long: bool) -> None:
+        """Longer than what vanished, what was renamed, or what may be a copy is given to show."""
+        self.look()
+        self.recorder.clock.advance(100.0 if long else 6.0)
+        self.look()
+        for name, body in self.paths.items():
+            body.ended = body.ended or (name != LIVE and bool(body.tail()))
+            if not self.reachable(name, body):  # sought no longer; it is known when it comes to a wanted path
+                body.known = False
+                self.destroy(body, body.data)
 
     @rule()
     def step(self) -> None:

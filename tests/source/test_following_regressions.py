@@ -183,3 +183,30 @@ def test_renamed_and_unreadable_while_down(state: Following) -> None:
     state.rotate(compress=False)
     state.write(lines=1, name=LIVE)
     state.step()
+
+
+def test_counted_as_lost_and_back(state: Following) -> None:
+    """What was counted because it was away for long is taken back when it comes; over a restart, too."""
+    state.write(lines=3, name=LIVE)
+    state.look()
+    state.crash()
+    state.move_aside()
+    state.wait(long=False)
+    assert state.recorder.lost() > 0
+    assert any(row.lost_bytes for row in state.recorder.rows.values())
+    state.crash()
+    state.move_back()
+    state.look()
+    assert state.recorder.lost() == 0
+    assert not any(row.lost_bytes for row in state.recorder.rows.values())
+
+
+def test_never_opened_counted_as_lost_and_back(state: Following) -> None:
+    """The same for a file that could not be opened until then."""
+    state.write(lines=3, name=LIVE)
+    state.chmod(hidden=True)
+    state.look()
+    state.move_aside()
+    state.wait(long=False)
+    assert state.recorder.lost() > 0
+    state.move_back()
