@@ -264,7 +264,7 @@ def test_the_image_is_made_of_what_is_there_and_runs_as_nobody_special() -> None
     text = DOCKERFILE.read_text(encoding="utf-8")
     copied = re.findall(r"^COPY (?!--from)(.*) \S+$", text, re.MULTILINE)
     assert copied
-    ignored = (DOCKERFILE.parent / "Dockerfile.dockerignore").read_text(encoding="utf-8")
+    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8")
     for name in " ".join(copied).split():
         assert (ROOT / name).exists()
         assert f"!{name}\n" in ignored
