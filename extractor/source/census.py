@@ -123,6 +123,8 @@ class Census:
         if file.path != path:
             file.path, file.real = path, None
             self.register.changed[file.file_id] = file
+            if file in self.register.ready:
+                self.register.ready.add(file)
             if file.renamed:
                 self.register.leaving[file.file_id] = file
             else:
@@ -177,7 +179,7 @@ class Census:
         self._newcomers.pass_over(file)
         self.register.index(file)
         if file.checked and file.unread and file.size != file.incomplete_at:
-            self.register.ready[file.file_id] = file
+            self.register.ready.add(file)
         return True
 
     def _replace(self, file: Followed, *, held: bool) -> None:
@@ -273,7 +275,7 @@ class Census:
             if not self.has_ended(file, settle=settle):
                 continue
             if file.state is not State.GONE and file.unread:
-                self.register.ready[file.file_id] = file
+                self.register.ready.add(file)
             elif not file.ended:
                 file.ended = True
                 self.register.ended.append(file.file_id)

@@ -1,6 +1,5 @@
 """Follow files: look what is there, read what is new, say how far. The one door of this package for the loop."""
 
-import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Self
 
@@ -8,8 +7,8 @@ from extractor.checkpoint import Checkpoint
 from extractor.source.census import Census
 from extractor.source.chunk import Chunk, Looked
 from extractor.source.followed import Followed, State
-from extractor.source.names import age_key
 from extractor.source.reader import Reader
+from extractor.source.ready import order_of
 from extractor.source.spec import DEFAULT_LIMITS, Clock, Limits, SourceSpec
 
 
@@ -47,7 +46,6 @@ class Follower:
         self._clock = clock
         self._cost_s = 0.0
         self._turn_bytes = limits.turn_bytes
-        self._served: tuple[object, ...] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -76,7 +74,7 @@ class Follower:
             ended=tuple(self._register.ended),
             forgotten=tuple(self._register.forgotten),
             pending=len(self._register.ready),
-            unread_bytes=sum(file.unread for file in self._register.ready.values()),
+            unread_bytes=sum(file.unread for file in self._register.ready),
         )
         self._register.changed.clear()
         self._register.incidents.clear()
@@ -85,25 +83,21 @@ class Follower:
         return looked
 
     def read(self, budget_bytes: int) -> Iterator[Chunk]:
-        """What is new in all files, fairly: each gives at most `turn_bytes`, in the configured order.
+        """What is new in all files, fairly: each lineage in its turn gives at most `turn_bytes`.
 
         Files of one lineage are read oldest first: a younger one waits until nothing complete is left in the older.
-        Ends when the budget is spent or nothing is left; the next call goes on with the file after the last one.
+        Ends when the budget is spent or nothing is left; the next call goes on with the lineage after the last one,
+        also where this one was left early. What has become ready at the same time goes in the configured order.
         """
         spent = 0
-        while self._register.ready:  # each turn gives something, or takes its file out of what is ready
-            for file in self._turns():
-                taken = 0
-                for chunk in self._chunks(file, final=self._census.has_ended(file)):
-                    taken += chunk.end - chunk.start + chunk.skipped
-                    yield chunk
-                    if taken >= self._turn_bytes or spent + taken >= budget_bytes:
-                        break
-                spent += taken
-                self._served = self._order(file)
-                if spent >= budget_bytes:
-                    return
-            self._served = None
+        while spent < budget_bytes and (file := self._register.ready.next()) is not None:
+            taken = 0  # each turn gives something, or takes its file out of what is ready
+            for chunk in self._chunks(file, final=self._census.has_ended(file)):
+                taken += chunk.end - chunk.start + chunk.skipped
+                yield chunk
+                if taken >= self._turn_bytes or spent + taken >= budget_bytes:
+                    break
+            spent += taken
 
     def drain(self, *, final: bool = True) -> Iterator[Chunk]:
         """Every file to its end, one after the other in the configured order, rotated siblings oldest first.
@@ -111,12 +105,8 @@ class Follower:
         Args:
             final: Give unterminated last lines too, as if every file had ended (`--once`).
         """
-        everything = (
-            self._register.ready
-            if not final
-            else {f.file_id: f for f in self._register.files.values() if f.unread}
-        )
-        for file in sorted(everything.values(), key=self._order):
+        everything = (file for file in self._register.files.values() if file.unread)
+        for file in sorted(everything if final else self._register.ready, key=order_of):
             if file.state is not State.GONE:
                 yield from self._chunks(file, final=final or self._census.has_ended(file))
 
@@ -140,7 +130,7 @@ class Follower:
             if file.recorded != file.offset:
                 file.rewind()
                 if file.state is not State.GONE:
-                    self._register.ready[file.file_id] = file
+                    self._register.ready.add(file)
 
     def withhold_unreadable(self) -> tuple[Checkpoint, ...]:
         """What stands in files that cannot be read now will not be read later; the rows to record for that.
@@ -170,19 +160,6 @@ class Follower:
         """Close all handles. What was deleted and is not drained is lost with them, as in a crash."""
         self._register.handles.close_all()
 
-    def _turns(self) -> list[Followed]:
-        """The oldest ready file of each lineage, starting after the one that was served last."""
-        ready = sorted(self._register.ready.values(), key=self._order)
-        first: dict[str, Followed] = {}
-        for file in ready:
-            first.setdefault(file.lineage, file)
-        turns = list(first.values())
-        if self._served is not None:
-            served = self._served
-            after = [file for file in turns if self._order(file) > served]
-            turns = after + [file for file in turns if self._order(file) <= served]
-        return turns
-
     def _chunks(self, file: Followed, *, final: bool) -> Iterator[Chunk]:
         census = self._census
         while file.unread and file.checked:
@@ -197,17 +174,5 @@ class Follower:
                 break
             census.read_on(file)
             yield chunk
-        self._register.ready.pop(file.file_id, None)
+        self._register.ready.discard(file)
         census.read_out(file)
-
-    @staticmethod
-    def _order(file: Followed) -> tuple[object, ...]:
-        at_home = file.state is State.PRESENT and file.path == file.lineage
-        return (
-            file.rank,
-            file.lineage,
-            at_home,
-            age_key(os.path.basename(file.path)),
-            file.stamps[0],
-            file.file_id,
-        )

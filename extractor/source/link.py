@@ -206,9 +206,8 @@ class Links:
             # Read to its end through this handle alone; a restart will find it again by its bytes.
             gone.state, gone.checked = State.ADRIFT, True
             gone.size = max(gone.size, gone.offset + 1)
-            self._register.leaving[gone.file_id] = self._register.ready[
-                gone.file_id
-            ] = self._register.changed[gone.file_id] = gone
+            self._register.leaving[gone.file_id] = self._register.changed[gone.file_id] = gone
+            self._register.ready.add(gone)
             return
         gone.real = None
         gone.path, gone.key, gone.size, gone.stamps = file.path, file.key, file.size, file.stamps

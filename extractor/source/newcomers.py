@@ -162,7 +162,7 @@ class Newcomers:
 
     def _withhold(self, file: Followed) -> None:
         file.withheld = True
-        self._register.ready.pop(file.file_id, None)
+        self._register.ready.discard(file)
         self._register.changed[file.file_id] = file
 
     def pass_over(self, file: Followed) -> None:

@@ -8,6 +8,7 @@ from extractor.source.chunk import Incident
 from extractor.source.followed import Followed, Key, State
 from extractor.source.handles import Handles
 from extractor.source.identity import HEAD, Compared, Place, head_places
+from extractor.source.ready import Ready
 from extractor.source.spec import Clock, Limits
 from extractor.telemetry import IncidentKind
 
@@ -55,7 +56,7 @@ class Register:
         self.leaving: dict[str, Followed] = {}
         self.grown: dict[str, Followed] = {}
         self.unreadable: set[str] = set()
-        self.ready: dict[str, Followed] = {}
+        self.ready = Ready()
         self.changed: dict[str, Followed] = {}
         self.incidents: list[Incident] = []
         self.ended: list[str] = []
@@ -76,7 +77,7 @@ class Register:
         if file.renamed:
             self.leaving[file.file_id] = file
         if file.unread:
-            self.ready[file.file_id] = file
+            self.ready.add(file)
 
     def lead_to(self, file: Followed) -> None:
         """Let the file be found by its path and, where that is a link, by the path that notifications name."""
@@ -95,7 +96,7 @@ class Register:
         for path in (file.path, file.real):
             if path is not None and self.by_path.get(path) is file:
                 del self.by_path[path]
-        self.ready.pop(file.file_id, None)
+        self.ready.discard(file)
         self.gone[file.file_id] = file
         self.leaving[file.file_id] = file
         self.changed[file.file_id] = file
@@ -126,7 +127,7 @@ class Register:
         if not file.renamed:
             self.leaving.pop(file.file_id, None)
         self.take(file)
-        self.ready.pop(file.file_id, None)
+        self.ready.discard(file)
 
     def lose(self, file: Followed, kind: IncidentKind, size: int) -> None:
         """Count lost bytes, and say so; 0 where only a possible loss is to be said."""
@@ -247,8 +248,9 @@ class Register:
         del self.files[file.file_id]
         if self.present.get(file.key) is file:
             del self.present[file.key]
-        for table in (self.gone, self.leaving, self.unresolved, self.ready, self.changed, self.grown):
+        for table in (self.gone, self.leaving, self.unresolved, self.changed, self.grown):
             table.pop(file.file_id, None)
+        self.ready.discard(file)
         self._unindex(file)
 
     def note_growth(self) -> None:
