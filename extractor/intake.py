@@ -6,7 +6,7 @@ never passes the first piece of an unfinished line.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
@@ -18,7 +18,7 @@ from extractor.ruleset.drift import Drift
 from extractor.ruleset.evaluate import Origin, evaluate
 from extractor.ruleset.event import TimeSource
 from extractor.ruleset.outcome import Outcome
-from extractor.ruleset.prefilter import Pieces, Scanner, build_scanner, derive_literals
+from extractor.ruleset.prefilter import Literals, Pieces, Scanner, build_scanner, derive_literals
 from extractor.ruleset.rule import RuleSet
 from extractor.source.chunk import Chunk
 from extractor.telemetry import Reason
@@ -84,18 +84,27 @@ def origin_of(chunk: Chunk, now: float) -> Origin:
 class Intake:
     """Takes chunks of many files in their order; one thread."""
 
-    def __init__(self, rules: RuleSet, wrappings: Sequence[Wrapping], *, max_line_bytes: int) -> None:
+    def __init__(
+        self,
+        rules: RuleSet,
+        wrappings: Sequence[Wrapping],
+        *,
+        max_line_bytes: int,
+        build_scanner: Callable[[Literals, Pieces], Scanner | None] = build_scanner,
+    ) -> None:
         """Make one.
 
         Args:
             rules: What lines are evaluated against.
             wrappings: One for each source, in the order of `Chunk.source`.
             max_line_bytes: A longer line is dropped and counted.
+            build_scanner: Makes what finds the lines that a rule could match.
         """
         self.rules = rules
         self._wrappings = wrappings
         self._max_line_bytes = max_line_bytes
         self._literals = derive_literals(rules.rules)
+        self._build_scanner = build_scanner
         self._scanners: dict[Envelope, Scanner | None] = {}
         self._envelopes: dict[str, Envelope] = {}
         self._lineages: dict[str, _Lineage] = {}
@@ -224,7 +233,7 @@ class Intake:
 
     def _scanner(self, envelope: Envelope) -> Scanner | None:
         if envelope not in self._scanners:
-            self._scanners[envelope] = build_scanner(self._literals, _PIECES[envelope])
+            self._scanners[envelope] = self._build_scanner(self._literals, _PIECES[envelope])
         return self._scanners[envelope]
 
     def _lineage(self, name: str) -> "_Lineage":

@@ -135,8 +135,7 @@ class Work:
         self.store.close()
 
     def _build_intake(self) -> Intake:
-        wrappings = wiring.build_wrappings(self.config)
-        return Intake(self._rules, wrappings, max_line_bytes=self.config.max_line_bytes)
+        return wiring.build_intake(self.config, self._rules)
 
     def build_collector(self, others: Mapping[str, Checkpoint] | None = None) -> Collector:
         """The loop that reads.

@@ -6,7 +6,6 @@ from extractor import wiring
 from extractor.backfill import WholeReader, configured_files, drop_messages, given_files
 from extractor.clock import SystemClock
 from extractor.config import Config
-from extractor.intake import Intake, Wrapping
 from extractor.ruleset.event import Event
 from extractor.ruleset.rule import RuleSet
 from extractor.source import StartAt
@@ -26,9 +25,7 @@ def preview(config: Config, rules: RuleSet, paths: Sequence[str] = ()) -> Iterat
     """
     clock = SystemClock()
     sources = wiring.build_sources(config)
-    # The last one is for files that no source of the config would have found.
-    wrappings = (*wiring.build_wrappings(config), Wrapping())
-    intake = Intake(rules, wrappings, max_line_bytes=config.max_line_bytes)
+    intake = wiring.build_intake(config, rules, any_file=True)
     store = Store.in_memory(clock=clock, limits=StoreLimits(sent_s=0))
     reader = WholeReader(intake, store, clock=clock, limits=wiring.build_limits(config))
     if paths:

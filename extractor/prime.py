@@ -12,7 +12,7 @@ from extractor import wiring
 from extractor.backfill import given_files
 from extractor.clock import SystemClock
 from extractor.config import Config
-from extractor.intake import Intake, Wrapping, origin_of
+from extractor.intake import origin_of
 from extractor.problems import did_you_mean
 from extractor.ruleset.event import Event, TimeSource
 from extractor.ruleset.identity import encode
@@ -170,8 +170,7 @@ def prime_logs(
         OSError: A file cannot be read.
         StoreError: What was told before stays; the same command starts again.
     """
-    wrappings = (*wiring.build_wrappings(config), Wrapping())
-    intake = Intake(rules, wrappings, max_line_bytes=config.max_line_bytes)
+    intake = wiring.build_intake(config, rules, any_file=True)
     clock = SystemClock()
     for file in given_files(paths, wiring.build_sources(config)):
         changed = 0

@@ -18,7 +18,6 @@ from extractor.checkpoint import Checkpoint
 from extractor.clock import SystemClock
 from extractor.config import Config
 from extractor.deliver import Deliverer
-from extractor.intake import Intake, Wrapping
 from extractor.optout import OptOut
 from extractor.ruleset.event import Event, TimeSource
 from extractor.ruleset.rule import RuleSet
@@ -242,10 +241,8 @@ class Backfill:
             self.store.record(present.look(settle=True).checkpoints, ())
 
     def _reader(self, store: Store, *, assume: AssumeTime) -> WholeReader:
-        # The last one is for files that no source of the config would have found.
-        wrappings = (*wiring.build_wrappings(self._config), Wrapping())
         return WholeReader(
-            Intake(self._rules, wrappings, max_line_bytes=self._config.max_line_bytes),
+            wiring.build_intake(self._config, self._rules, any_file=True),
             store,
             clock=self._clock,
             limits=wiring.build_limits(self._config),

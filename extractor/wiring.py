@@ -12,13 +12,14 @@ from extractor.config import Config, PackChoice
 from extractor.decode.envelope import Envelope
 from extractor.deliver import DeliveryPace
 from extractor.destination.stdout import StdoutDestination
-from extractor.intake import Wrapping
+from extractor.intake import Intake, Wrapping
 from extractor.problems import Problem, ProblemError, did_you_mean
 from extractor.ruleset.assemble import Choice, Settings, assemble_rules
 from extractor.ruleset.codes import Code
 from extractor.ruleset.load import Pack, load_pack
 from extractor.ruleset.plan import build_plan, plan_as_json
 from extractor.ruleset.rule import MessageConstants, RuleSet, UnidentifiedUsers
+from extractor.scanning import build_split_scanner
 from extractor.source.spec import Limits, SourceSpec, StartAt, Where
 from extractor.store import StoreLimits
 
@@ -127,6 +128,20 @@ def build_wrappings(config: Config) -> tuple[Wrapping, ...]:
         )
         for source in config.sources
     )
+
+
+def build_intake(config: Config, rules: RuleSet, *, any_file: bool = False) -> Intake:
+    """What turns chunks into outcomes.
+
+    Args:
+        config: Its sources say how their lines are wrapped.
+        rules: Of the same config.
+        any_file: A last source is added, for files that none of the config's would have found.
+    """
+    wrappings = build_wrappings(config)
+    if any_file:
+        wrappings = (*wrappings, Wrapping())
+    return Intake(rules, wrappings, max_line_bytes=config.max_line_bytes, build_scanner=build_split_scanner)
 
 
 def build_limits(config: Config) -> Limits:
