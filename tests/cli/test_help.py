@@ -1,10 +1,15 @@
 """The command line itself: help that answers at once, every command described alike, errors in words."""
 
+import contextlib
+import gc
 import json
 import os
 import re
 import subprocess
 import sys
+import threading
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +23,7 @@ from extractor.config import config_schema
 from tests.commands import LOGS, Shell
 
 ROOT = Path(__file__).parents[2]
+CANARY = "canary-7731"
 HEAVY = (
     "pydantic",
     "orjson",
@@ -127,6 +133,60 @@ def test_a_mistake_of_ours_shows_no_value(capsys: pytest.CaptureFixture[str]) ->
     assert "jane" not in err
 
 
+class PanicError(BaseException):
+    """What a library written in Rust raises: no `Exception`, and its text quotes what it was given."""
+
+
+class Dying:
+    """Fails where nobody can catch it."""
+
+    def __del__(self) -> None:
+        raise ValueError(CANARY)
+
+
+def raise_panic() -> None:
+    """A mistake that no `except Exception` sees."""
+    raise PanicError(CANARY)
+
+
+def fail_in_a_thread() -> None:
+    """A mistake in another thread."""
+    thread = threading.Thread(target=lambda: int(CANARY))
+    thread.start()
+    thread.join()
+
+
+@pytest.mark.parametrize(
+    ("fail", "said"),
+    [
+        (raise_panic, "internal error: PanicError at"),
+        (fail_in_a_thread, "internal error: ValueError at"),
+        (Dying, "internal error: ValueError at"),
+        (lambda: warnings.warn(CANARY, UserWarning, stacklevel=1), ""),
+    ],
+    ids=["a panic", "a thread", "a destructor", "a warning"],
+)
+def test_the_interpreter_s_own_words_are_ours(
+    fail: Callable[[], object],
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Wherever an error comes up, Python would print its text, in which a value may stand."""
+    monkeypatch.setattr(warnings, "filters", [])
+    monkeypatch.setattr(warnings, "showwarning", lambda message, *_: sys.stderr.write(str(message)))
+
+    def command() -> None:
+        fail()
+        gc.collect()
+
+    with contextlib.suppress(SystemExit):
+        guard.guarded(command)
+    err = capsys.readouterr().err
+    assert said in err
+    assert CANARY not in err
+
+
 def test_a_reader_that_had_enough_is_no_error() -> None:
     """`extractor preview | head -1` ends quietly."""
     command = f"{sys.executable} -m extractor preview --format jsonl -c examples/lago.yaml | head -1 >/dev/null; exit ${{PIPESTATUS[0]}}"
@@ -142,9 +202,6 @@ def test_schemas_are_valid_and_take_what_we_take(shell: Shell) -> None:
     pack = json.loads(shell("schema", "pack").out)
     jsonschema.Draft202012Validator.check_schema(pack)
     jsonschema.validate({"sources": [{"paths": [str(LOGS)]}]}, config)
-
-
-CANARY = "canary-7731"
 
 
 def canary_lines() -> str:
