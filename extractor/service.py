@@ -8,7 +8,7 @@ was not recorded or acknowledged is read or sent again under the same ids.
 import math
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -226,14 +226,19 @@ class Service:
         work, wake, now = self.work, self._wake, self._clock.monotonic
         look_at = now()
         prune_at = look_at + PRUNE_FIRST_S
+        follower, behind = work.follower, True
         while not self._stop.is_set():
             work.obedience.follow(lambda since: work.skip(collector, since))
-            if now() >= look_at:
+            due = now() >= look_at
+            if due and not follower.surveying:
                 wake.tend()
-                wake.take()
-                changed = None
-            else:
-                changed = wake.take()
+            told = wake.take()
+            changed: Collection[str] | None = told.paths
+            if due or told.everything or follower.surveying:
+                # In pieces, so that a line need not wait for ten thousand files; at once where lines wait anyway.
+                enough = _never if behind else wake.pending
+                if follower.survey(enough, told.paths, anew=told.everything):
+                    changed = None
             began = now()
             progress = collector.step(changed)
             step_s = now() - began
@@ -244,11 +249,12 @@ class Service:
             if now() >= prune_at:
                 prune_at = now() + PRUNE_EVERY_S
                 work.prune()
+            behind = progress.unread_bytes > 0 or progress.kind not in (ProgressKind.READ, ProgressKind.IDLE)
             self._around.observer.collected(progress, rest_s=max(look_at - now(), 0.0))
             if progress.kind in (ProgressKind.FULL, ProgressKind.STORE_UNAVAILABLE):
                 self._bell.wait(min(self._config.poll_interval_s, RETRY_S))
                 self._bell.clear()
-            elif not progress.unread_bytes:
+            elif not progress.unread_bytes and not follower.surveying:
                 if progress.kind is ProgressKind.READ:
                     self._stop.wait(min(4 * step_s, GATHER_S))
                 rest_s = max(look_at - now(), 0.0)
@@ -312,6 +318,10 @@ def run_once(path: Path, environ: Mapping[str, str]) -> Exit:
         logs.set_level(parts.config.log_level)
         service = Service(parts, Surroundings(environ, Observer(SystemClock()), signals, Systemd({})))
         return _leave(service, service.run_once())
+
+
+def _never() -> bool:
+    return False
 
 
 def _tell_start(service: Service, parts: Parts, *, reloaded: bool) -> None:

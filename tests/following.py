@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,9 +79,10 @@ class Recorder:
     ) -> None:
         self.crash()
 
-    def look(self, *, settle: bool = False) -> None:
+    def look(self, changed: Collection[Path] | None = None, *, settle: bool = False) -> None:
         """One look, recorded."""
-        looked = self.follower.look(settle=settle)
+        paths = None if changed is None else [str(path) for path in changed]
+        looked = self.follower.look(paths, settle=settle)
         self.started = True
         self.rows.update((row.file_id, row) for row in looked.checkpoints)
         for file_id in looked.forgotten:

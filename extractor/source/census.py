@@ -1,7 +1,8 @@
 """One look: which files are there, which of them are known, and what became of those that are not there."""
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Sequence
+import stat
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from extractor.checkpoint import Checkpoint
 from extractor.source.discover import Found
@@ -12,6 +13,7 @@ from extractor.source.link import Links
 from extractor.source.newcomers import Newcomers
 from extractor.source.register import Register
 from extractor.source.spec import Clock, Limits, SourceSpec
+from extractor.source.survey import Survey
 from extractor.telemetry import IncidentKind
 
 _RACY_NS = 100_000_000
@@ -41,27 +43,33 @@ class Census:
         self.register = Register(clock, limits)
         self._newcomers = Newcomers(sources, self.register, first_start=first_start)
         self._links = Links(self.register, self._newcomers)
+        self._survey: Survey | None = None
         self._most = 0
         for checkpoint in checkpoints:
             self._restore(checkpoint)
 
+    @property
+    def surveying(self) -> bool:
+        """Whether the pass of a look has begun that was not concluded."""
+        return self._survey is not None
+
+    def survey(self, enough: Callable[[], bool]) -> bool:
+        """Go on with the pass of the next look, or begin it. Whether it is complete: then only `look` is left to do."""
+        if self._survey is None or self._survey.complete:
+            self._survey = Survey(self.register, self._newcomers)
+        return self._survey.go_on(enough)
+
     def look(self, *, settle: bool = False) -> None:
-        """One whole pass."""
-        now_ns = int(self.register.clock.now() * 1e9)
-        met: set[Key] = set()
-        replaced = {file.key for file in self._newcomers.fresh}  # by a glance before this look
-        self.register.by_path = {}
-        for found in self._one_path_each(self._newcomers.discovery.find(now_ns)):
-            met.add(found.key)
+        """One whole look: its pass, unless it was made in advance, and the conclusions."""
+        survey, self._survey = self._survey, None
+        if survey is None or settle or not survey.complete:
+            survey = Survey(self.register, self._newcomers)
+            survey.go_on()
+        met = survey.met
+        for found in survey.moved.values():
             file = self.register.present.get(found.key)
-            if file is not None and file.hollow and found.stat.st_size:
-                self.register.forget(file)
-                self.register.forgotten.append(file.file_id)
-                self._newcomers.open_new(found)
-            elif file is not None:
+            if file is not None:  # else it was replaced since
                 self._meet(file, found.path, found.stat)
-            elif found.key not in replaced:
-                self._newcomers.open_new(found)
         for file in [file for key, file in self.register.present.items() if key not in met]:
             self._miss(file)
         self._note_unreadable()
@@ -74,21 +82,29 @@ class Census:
         self._newcomers.note_opened_folders()
 
     def glance(self, paths: Collection[str]) -> bool:
-        """Stat only these paths. False if that is not enough: something else than growth happened there."""
+        """Stat only these paths. False if that is not enough: something else than growth happened there.
+
+        A file that is new there is opened at once, for it may be gone when a whole look comes to it.
+        """
+        enough, fresh = True, len(self._newcomers.fresh)
         for path in paths:
             file = self.register.by_path.get(path)
-            if file is None:
-                if self._newcomers.discovery.wants(path) is not None:
-                    return False
+            rank = self._newcomers.discovery.wants(path) if file is None else None
+            if file is None and rank is None:
                 continue
             try:
                 found = os.stat(path)
             except OSError:
-                return False
-            if (found.st_dev, found.st_ino) != file.key or (file.hollow and found.st_size):
-                return False
-            self._meet(file, path, found)
-        return not self._newcomers.fresh
+                enough = False
+                continue
+            key = (found.st_dev, found.st_ino)
+            if file is not None and key == file.key and not (file.hollow and found.st_size):
+                self._meet(file, path, found)
+                continue
+            enough = False
+            if rank is not None and key not in self.register.present and stat.S_ISREG(found.st_mode):
+                self._newcomers.open_new(Found(path, found, rank[0], rank, key))
+        return enough and len(self._newcomers.fresh) == fresh
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         file = Followed.restored(checkpoint, -1, (0, 0), self.register.clock.monotonic())
@@ -109,18 +125,10 @@ class Census:
         else:
             self.register.present[file.key] = file
 
-    def _one_path_each(self, all_found: Iterable[Found]) -> Iterator[Found]:
-        """One path for each file: links lead to one file; the path it is known under stays, else the first."""
-        by_key: dict[Key, Found] = {}
-        for found in all_found:
-            known = self.register.present.get(found.key)
-            if found.key not in by_key or (known is not None and known.path == found.path):
-                by_key[found.key] = found
-        yield from by_key.values()
-
     def _meet(self, file: Followed, path: str, found: os.stat_result) -> None:
         """A known (device, inode) is there."""
         if file.path != path:
+            self.register.unlead(file)
             file.path, file.real = path, None
             self.register.changed[file.file_id] = file
             if file in self.register.ready:
@@ -134,8 +142,7 @@ class Census:
             file.state = State.PRESENT
             self.register.index(file)
         self.register.lead_to(file)
-        stamps = (found.st_mtime_ns, found.st_ctime_ns)
-        if file.checked and not file.racy and found.st_size == file.size and stamps == file.stamps:
+        if file.is_as(found):
             return
         if not self._examine(file) and not found.st_size and file.size:
             # Emptied, which needs no reading to be known: what it had may stand in a copy that will not stay.
@@ -200,7 +207,7 @@ class Census:
             )
             self.register.handles.hand_over(file, new)
             if self._newcomers.look_into(new):
-                self._newcomers.fresh.append(new)
+                self._newcomers.fresh[new.key] = new
         self.register.vanish(file, IncidentKind.TRUNCATED)
 
     def _compared(self, file: Followed, size: int) -> Compared:
@@ -220,6 +227,7 @@ class Census:
             if path is not None:
                 self._meet(file, path, found)
                 return
+            self.register.unlead(file)
             file.state = State.ADRIFT
             self.register.leaving[file.file_id] = file
             self._examine(file)
@@ -249,6 +257,7 @@ class Census:
 
     def read_on(self, file: Followed) -> None:
         """A file was read on: even a tiny one has a place now by which it can be found again."""
+        file.assumed = 0
         if not self.register.is_indexed(file):
             self.register.index(file)
 
@@ -256,9 +265,9 @@ class Census:
         """A compressed copy was read to its end, where it turns out how long it is."""
         if file.state is State.ADRIFT and isinstance(file.handle, InflatedHandle):
             if file.unread and file.handle.size() <= file.offset:
-                if file.size > file.offset + 1:
+                if file.unread > file.assumed:
                     self.register.lose(file, IncidentKind.LOST, file.unread)
-                file.size = file.offset
+                file.size, file.assumed = file.offset, 0
             self.let_go(file)
 
     def withhold_unreadable(self) -> None:

@@ -1,6 +1,6 @@
 """Follow files: look what is there, read what is new, say how far. The one door of this package for the loop."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Self
 
 from extractor.checkpoint import Checkpoint
@@ -44,7 +44,9 @@ class Follower:
         self._register = self._census.register
         self._reader = Reader(limits)
         self._clock = clock
-        self._cost_s = 0.0
+        self._cost_s = self._spent_s = 0.0
+        self._told: Collection[str] = ()  # with the last piece of the pass that was made in advance
+        self._anew = False  # that pass may have missed something
         self._turn_bytes = limits.turn_bytes
 
     def __enter__(self) -> Self:
@@ -63,10 +65,18 @@ class Follower:
         """
         census = self._census
         self._register.note_growth()
-        if changed is None or not census.glance(changed):
+        if changed is not None and not census.glance(changed):
+            if census.surveying:
+                self._anew = True
+            else:
+                changed = None
+        if changed is None:
             began = self._clock.monotonic()
+            if not census.surveying or settle:
+                self._told, self._anew, self._spent_s = (), False, 0.0
             census.look(settle=settle)
-            self._cost_s = self._clock.monotonic() - began
+            self._anew = not census.glance(self._told) or self._anew
+            self._cost_s = self._spent_s + self._clock.monotonic() - began
         rows = tuple(file.checkpoint(file.recorded) for file in self._register.changed.values())
         looked = Looked(
             checkpoints=rows,
@@ -81,6 +91,31 @@ class Follower:
         self._register.ended.clear()
         self._register.forgotten.clear()
         return looked
+
+    @property
+    def surveying(self) -> bool:
+        """Whether `survey` is to be called on: its pass is not concluded, or may have missed something."""
+        return self._census.surveying or self._anew
+
+    def survey(self, enough: Callable[[], bool], told: Collection[str] = (), *, anew: bool = False) -> bool:
+        """Make the pass of the next whole look in advance, in pieces: whether only `look()` is left to do, now.
+
+        A pass over ten thousand files takes 50 ms. Between two pieces `look(paths)` and `read` serve what has grown.
+
+        Args:
+            enough: Asked after each few files of a piece, whether that will do.
+            told: Paths that a notification named, to be stat'ed by that `look()` if the pass is complete now.
+            anew: Whether a notification told of more than growth: then another pass follows on one that had begun.
+        """
+        began = self._clock.monotonic()
+        if self._census.surveying:
+            self._anew = self._anew or anew
+        else:
+            self._anew, self._spent_s = False, 0.0
+        self._told = told
+        complete = self._census.survey(enough)
+        self._spent_s += self._clock.monotonic() - began
+        return complete
 
     def read(self, budget_bytes: int) -> Iterator[Chunk]:
         """What is new in all files, fairly: each lineage in its turn gives at most `turn_bytes`.

@@ -43,6 +43,7 @@ class Followed:
         unresolved_at: Monotonic seconds since when.
         ended: Whether it was reported that nothing more will come.
         withheld, counted: See `Identity`.
+        assumed: Bytes of `size` that nobody has seen: how long a compressed copy is shows at its end.
     """
 
     file_id: str = field(default_factory=lambda: secrets.token_hex(8))
@@ -73,6 +74,7 @@ class Followed:
     ended: bool = False
     withheld: bool = False
     counted: int = 0
+    assumed: int = 0
 
     @classmethod
     def restored(cls, checkpoint: Checkpoint, source: int, rank: tuple[int, int], now: float) -> "Followed":
@@ -120,6 +122,15 @@ class Followed:
         """
         return self.handle is None and not (self.identity.places or self.offset or self.withheld)
 
+    def is_as(self, found: os.stat_result) -> bool:
+        """Whether it is as it was when its bytes were last held against its identity."""
+        return (
+            self.checked
+            and not self.racy
+            and found.st_size == self.size
+            and (found.st_mtime_ns, found.st_ctime_ns) == self.stamps
+        )
+
     @property
     def quiet(self) -> bool:
         """Whether it can go without a word: it was rotated away, read to its end, and not emptied in place."""
@@ -140,7 +151,7 @@ class Followed:
             device=self.key[0],
             inode=self.key[1],
             offset=offset,
-            size=self.size,
+            size=self.size - self.assumed,
             identity=replace(
                 self.identity,
                 skipping=skipping,

@@ -44,11 +44,11 @@ class Links:
         # What is only held open comes first, for a path may lead to its restored copy; live names before rotated
         # ones, which may be their copies.
         fresh = sorted(
-            self._newcomers.fresh,
+            self._newcomers.fresh.values(),
             key=lambda file: (file.state is State.ADRIFT, age_key(os.path.basename(file.path))),
             reverse=True,
         )
-        self._newcomers.fresh = []
+        self._newcomers.fresh = {}
         back = {file.path for file in fresh} | {file.key for file in fresh}
         again = [gone for gone in self._register.unresolved.values() if gone.path in back or gone.key in back]
         waiting: dict[Key, tuple[int, float]] = {}
@@ -205,13 +205,15 @@ class Links:
         if is_compressed(file.path):
             # Read to its end through this handle alone; a restart will find it again by its bytes.
             gone.state, gone.checked = State.ADRIFT, True
-            gone.size = max(gone.size, gone.offset + 1)
+            gone.assumed = int(not gone.unread)
+            gone.size += gone.assumed
             self._register.leaving[gone.file_id] = self._register.changed[gone.file_id] = gone
             self._register.ready.add(gone)
             return
+        self._register.unlead(gone)
         gone.real = None
         gone.path, gone.key, gone.size, gone.stamps = file.path, file.key, file.size, file.stamps
-        gone.checked, gone.racy = True, True
+        gone.checked, gone.racy, gone.assumed = True, True, 0
         gone.identity = gone.identity.up_to(file.size)  # a copy may be shorter than what was seen
         gone.changed_at = self._register.clock.monotonic()
         if not gone.renamed:

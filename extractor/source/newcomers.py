@@ -26,13 +26,13 @@ class Newcomers:
 
     Attributes:
         discovery: Where the globs lead.
-        fresh: What this look has opened and not taken in yet.
+        fresh: What was opened and not taken in yet.
         first_look: Whether this process has not finished a look yet.
     """
 
     def __init__(self, sources: Sequence[SourceSpec], register: Register, *, first_start: bool) -> None:
         self.discovery = Discovery(sources)
-        self.fresh: list[Followed] = []
+        self.fresh: dict[Key, Followed] = {}
         self.first_look = True
         self._register = register
         self._sources = {source.index: source for source in sources}
@@ -44,8 +44,8 @@ class Newcomers:
 
     def open_new(self, found: Found) -> None:
         """Open what is not known, at once: it may not be there for long."""
-        if (file := self.opened(found)) is not None:
-            self.fresh.append(file)
+        if found.key not in self.fresh and (file := self.opened(found)) is not None:
+            self.fresh[found.key] = file
 
     def opened(self, found: Found) -> Followed | None:
         """Open a file that is not known and see what it is; None where that cannot be."""
@@ -158,7 +158,7 @@ class Newcomers:
                 self._register.take(file)
                 self._withhold(file)
         self._unopened.clear()
-        self._closed = {path for path in self.discovery.unreadable if path not in self._register.by_path}
+        self._closed = set(self.discovery.unreadable)
 
     def _withhold(self, file: Followed) -> None:
         file.withheld = True

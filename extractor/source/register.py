@@ -31,7 +31,7 @@ class Register:
     Attributes:
         files: All, by file id; the rows.
         present: Those that a path or only a handle leads to, by device and inode.
-        by_path: Those that the last look met, by path.
+        by_path: Those that a path was last seen to lead to.
         gone: Those that nothing leads to any more, the longest gone first.
         unresolved: Those of them that may still be found again.
         vanished: Those of them that vanished in this look.
@@ -87,15 +87,19 @@ class Register:
         if file.real != file.path:
             self.by_path[file.real] = file
 
+    def unlead(self, file: Followed) -> None:
+        """Its paths do not lead to it any more."""
+        for path in (file.path, file.real):
+            if path is not None and self.by_path.get(path) is file:
+                del self.by_path[path]
+
     def lay_away(self, file: Followed) -> None:
         """A file is gone; its row stays for the case that it comes back."""
         file.state = State.GONE
         file.gone_since = self.clock.now()
         if self.present.get(file.key) is file:
             del self.present[file.key]
-        for path in (file.path, file.real):
-            if path is not None and self.by_path.get(path) is file:
-                del self.by_path[path]
+        self.unlead(file)
         self.ready.discard(file)
         self.gone[file.file_id] = file
         self.leaving[file.file_id] = file
@@ -250,6 +254,7 @@ class Register:
             del self.present[file.key]
         for table in (self.gone, self.leaving, self.unresolved, self.changed, self.grown):
             table.pop(file.file_id, None)
+        self.unlead(file)
         self.ready.discard(file)
         self._unindex(file)
 

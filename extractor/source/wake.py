@@ -64,6 +64,14 @@ def folders_to_watch(sources: Sequence[SourceSpec]) -> list[Watched]:
     return sorted(Watched(folder, recursive) for folder, recursive in wanted.items())
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What happened since the last time: paths, and whether there was more than growth, somewhere: look at everything."""
+
+    paths: frozenset[str] = frozenset()
+    everything: bool = False
+
+
 class Wake(FileSystemEventHandler):
     """Collects changed paths until the loop takes them.
 
@@ -78,7 +86,8 @@ class Wake(FileSystemEventHandler):
         self._observer: BaseObserver | None = None
         self._lock = threading.Lock()
         self._awake = threading.Event()
-        self._paths: set[str] | None = None
+        self._paths: set[str] = set()
+        self._everything = True
 
     @property
     def healthy(self) -> bool:
@@ -107,22 +116,27 @@ class Wake(FileSystemEventHandler):
         """Make `wait` return now, as at shutdown."""
         self._awake.set()
 
-    def take(self) -> frozenset[str] | None:
-        """The paths that changed since the last call; None: look at everything."""
+    def pending(self) -> bool:
+        """Whether something happened that was not taken."""
+        return self._awake.is_set()
+
+    def take(self) -> Told:
+        """What happened since the last call."""
         with self._lock:
             self._awake.clear()
-            paths, self._paths = self._paths, set()
-        return None if paths is None else frozenset(paths)
+            told = Told(frozenset(self._paths), self._everything)
+            self._paths, self._everything = set(), False
+        return told
 
     def on_any_event(self, event: FileSystemEvent) -> None:
         """A notification, in a thread of watchdog."""
         with self._lock:
             if not isinstance(event, FileModifiedEvent):
-                self._paths = None
-            elif self._paths is not None:
+                self._everything = True
+            if isinstance(event, FileModifiedEvent | FileCreatedEvent):
                 self._paths.add(os.fsdecode(event.src_path))
                 if len(self._paths) > MAX_PATHS:
-                    self._paths = None
+                    self._paths, self._everything = set(), True
         self._awake.set()
 
     def close(self) -> None:
@@ -146,7 +160,7 @@ class Wake(FileSystemEventHandler):
             return  # no watches or threads left, or the folder is gone: looking on time is enough
         self._watches[watched] = (watch, inode)
         with self._lock:
-            self._paths = None  # what happened before the watch stood was not told
+            self._everything = True  # what happened before the watch stood was not told
 
     def _unwatch(self, watched: Watched) -> None:
         watch, _ = self._watches.pop(watched)

@@ -210,3 +210,17 @@ def test_never_opened_counted_as_lost_and_back(state: Following) -> None:
     state.wait(long=False)
     assert state.recorder.lost() > 0
     state.move_back()
+
+
+def test_killed_before_a_compressed_copy_was_read_to_its_end(state: Following) -> None:
+    """That a compressed copy may hold more is no byte that anybody has seen."""
+    state.write(lines=1, name=LIVE)
+    state.step()
+    state.rotate(compress=False)
+    state.crash()
+    state.write(lines=1, name=LIVE)
+    state.rotate(compress=True)
+    state.look()
+    state.crash()
+    state.write(lines=1, name=LIVE)
+    state.rotate(compress=False)

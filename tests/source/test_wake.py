@@ -7,7 +7,7 @@ from watchdog.events import FileModifiedEvent
 
 from extractor.source import SourceSpec
 from extractor.source import wake as wake_module
-from extractor.source.wake import Wake, Watched, folders_to_watch
+from extractor.source.wake import Told, Wake, Watched, folders_to_watch
 from tests.following import append
 
 PATIENCE_S = 10.0  # for a machine that is busy; a notification takes a millisecond
@@ -34,13 +34,15 @@ def test_growth_names_its_path_and_all_else_asks_for_a_whole_look(tmp_path: Path
         assert not wake.healthy
         wake.tend()
         assert wake.healthy
-        assert wake.take() is None  # what happened before the watch stood was not told
+        assert wake.take().everything  # what happened before the watch stood was not told
         append(log, [b"two"])
         assert wake.wait(PATIENCE_S)
-        assert wake.take() == {str(log)}
+        assert wake.pending()
+        assert wake.take() == Told(frozenset({str(log)}))
+        assert not wake.pending()
         log.rename(tmp_path / "app.log.1")
         assert wake.wait(PATIENCE_S)
-        assert wake.take() is None
+        assert wake.take().everything
     finally:
         wake.close()
 
@@ -77,7 +79,7 @@ def test_no_watches_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert not wake.healthy
     wake.rouse()
     assert wake.wait(0)
-    assert wake.take() is None
+    assert wake.take() == Told(everything=True)
     wake.close()
 
 
@@ -87,4 +89,4 @@ def test_too_many_paths_ask_for_a_whole_look(tmp_path: Path) -> None:
     wake.take()
     for number in range(wake_module.MAX_PATHS + 1):
         wake.on_any_event(FileModifiedEvent(str(tmp_path / f"{number}.log")))
-    assert wake.take() is None
+    assert wake.take() == Told(everything=True)
