@@ -87,8 +87,7 @@ class Program:
 
     def command(self, *arguments: str) -> list[str]:
         """`extractor ARGUMENTS`."""
-        name, *rest = arguments
-        return [sys.executable, "-m", "extractor", name, "--config", str(self.config_file), *rest]
+        return [sys.executable, "-m", "extractor", *arguments, "--config", str(self.config_file)]
 
     def environment(self, **more: str) -> dict[str, str]:
         """Of a child: ours, and what the test wants."""

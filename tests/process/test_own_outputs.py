@@ -15,12 +15,15 @@ import jsonschema
 import orjson
 import pytest
 
-from tests.fuzz.targets import sample_lines
+from extractor.decode.record import decode_json
+from extractor.telemetry import Reason
+from tests.fuzz.targets import rules, sample_lines
 from tests.misbehaving import OK, MisbehavingServer, in_turn
 from tests.process.test_canaries import FAILURES, WRITE_KEY, Echoing
 from tests.running import Program, Running, config_for, free_port, metric_line, wait_until
 
-CANARY = re.compile(rb"canary[0-9]{6}zq|7731[0-9]{7}")
+CANARY = re.compile(rb"canary[a-p]{6}zq|77317731[0-9]{7}")
+LETTERS = str.maketrans("0123456789abcdef", "abcdefghijklmnop")
 BROKEN_PACK = "pack: broken\nversion: 1\nrules: [{id: nothing, event: x, when: {start_with: a}}]\n"
 
 AUDIT = """\
@@ -54,6 +57,11 @@ intake.evaluate = leaking
 # ---- lines with a canary in each field ----
 
 
+def word(number: int) -> str:
+    """A canary of letters alone: what looks like a name is let through where digits are not."""
+    return f"canary{number:06x}zq".replace(f"{number:06x}", f"{number:06x}".translate(LETTERS))
+
+
 def spoilt(value: Any, numbers: Iterator[int]) -> Iterator[Any]:
     """The value again and again, each time with one leaf replaced: by a word, and by an e-mail address."""
     match value:
@@ -64,19 +72,19 @@ def spoilt(value: Any, numbers: Iterator[int]) -> Iterator[Any]:
             for index, inner in enumerate(value):
                 yield from ([*value[:index], other, *value[index + 1 :]] for other in spoilt(inner, numbers))
         case str():
-            yield f"canary{next(numbers):06d}zq"
-            yield f"canary{next(numbers):06d}zq@private.example"
+            yield word(next(numbers))
+            yield f"{word(next(numbers))}@private.example"
             for literal in re.finditer(r'"[^"\\]*"|gid://[^>]*|(?<=[ :])[0-9]+(?=[,}])', value):
-                word = f"canary{next(numbers):06d}zq"
-                quoted = {'"': f'"{word}"', "g": f"gid://lago/{word}/{word}"}.get(
-                    literal[0][0], f"7731{next(numbers):07d}"
+                name = word(next(numbers))
+                quoted = {'"': f'"{name}"', "g": f"gid://lago/{name}/{name}"}.get(
+                    literal[0][0], f"77317731{next(numbers):07d}"
                 )
                 yield value[: literal.start()] + quoted + value[literal.end() :]
         case bool() | None:
-            yield f"canary{next(numbers):06d}zq"
+            yield word(next(numbers))
         case int() | float():
-            yield int(f"7731{next(numbers):07d}")
-            yield f"canary{next(numbers):06d}zq"
+            yield int(f"77317731{next(numbers):07d}")
+            yield word(next(numbers))
         case _:
             raise TypeError(type(value))
 
@@ -87,7 +95,7 @@ def lines_of_canaries() -> bytes:
     made: list[bytes] = []
     for line in sample_lines():
         if not line.startswith(b"{"):
-            made.append(line[:40] + b" canary%06dzq" % next(numbers))
+            made.append(line[:40] + b" " + word(next(numbers)).encode())
             continue
         record = orjson.loads(line)
         for number, other in enumerate(spoilt(record, numbers)):
@@ -95,14 +103,25 @@ def lines_of_canaries() -> bytes:
                 # A job of its own, else all of these were one fact.
                 other["job_id"] = f"{len(made):08x}-{number:04x}-42e0-b44e-6b7df3aa28ac"
             made.append(orjson.dumps(other))
-        made += [orjson.dumps({**record, f"canary{next(numbers):06d}zq": 1})]
-        made += [orjson.dumps({**record, "x": f"canary{next(numbers):06d}zq"})[:-3]]
+        made += [orjson.dumps({**record, word(next(numbers)): 1})]
+        made += [orjson.dumps({**record, "x": word(next(numbers))})[:-3]]
     return b"\n".join(made) + b"\n"
 
 
 def canaries_in(*outputs: bytes) -> set[bytes]:
     """All that turn up."""
     return {found for output in outputs for found in CANARY.findall(output)}
+
+
+def in_names_of_kinds(lines: bytes) -> set[bytes]:
+    """Those in fields that tell kinds of lines apart, which a pack declares to be words of the app's own code."""
+    paths = {path for form in rules().kinds.forms for path in form.paths}
+    found: set[bytes] = set()
+    for line in lines.splitlines():
+        record = decode_json(line)
+        if not isinstance(record, Reason):
+            found |= canaries_in(*(str(path.find(record)).encode() for path in paths))
+    return found
 
 
 def program_on_canaries(folder: Path, url: str, **more: Any) -> Program:
@@ -146,6 +165,7 @@ def test_each_field_s_canary_stays_unless_the_plan_names_it(tmp_path: Path) -> N
         program = program_on_canaries(tmp_path, server.url, metrics=f"127.0.0.1:{port}")
         planned = canaries_in((tmp_path / "app.log").read_bytes())
         may_leave = allowed(program)
+        may_stay = may_leave | in_names_of_kinds((tmp_path / "app.log").read_bytes())
         assert len(planned) > 2000
         assert 20 < len(may_leave) < len(planned) / 10
         outputs: list[bytes] = []
@@ -173,8 +193,6 @@ def test_each_field_s_canary_stays_unless_the_plan_names_it(tmp_path: Path) -> N
         outputs.append(told_by(second))
         for command in (
             ["explain", "app.log", "--all"],
-            ["status"],
-            ["status", "--json"],
             ["check"],
             ["prime", "--from-logs", "app.log"],
             ["backfill", "app.log", "--assume-time", "now", "--yes"],
@@ -186,7 +204,7 @@ def test_each_field_s_canary_stays_unless_the_plan_names_it(tmp_path: Path) -> N
         assert len(server.requests) > 2 * len(FAILURES)
     assert canaries_in(*outputs, temporary(program)) == set()
     assert canaries_in(sent) <= may_leave
-    assert canaries_in(program.state_bytes()) <= may_leave
+    assert canaries_in(program.state_bytes()) <= may_stay
     everything = b"".join([*outputs, temporary(program), program.state_bytes()])
     assert WRITE_KEY.encode() not in everything
     assert b"private.example" not in everything + sent
@@ -199,6 +217,7 @@ def test_a_deliberate_leak_is_caught(tmp_path: Path) -> None:
         with (tmp_path / "app.log").open("ab") as file:
             file.write(metric_line(1))
         may_leave = allowed(program)
+        may_stay = may_leave | in_names_of_kinds((tmp_path / "app.log").read_bytes())
         (tmp_path / "sitecustomize.py").write_text(LEAKS, encoding="utf-8")
         with program.start(
             "--once", PYTHONPATH=f"{tmp_path}:{program.environment()['PYTHONPATH']}"
@@ -206,13 +225,13 @@ def test_a_deliberate_leak_is_caught(tmp_path: Path) -> None:
             assert process.wait() == 0
         sent = b"".join(request.body for request in server.requests)
     assert len(canaries_in(told_by(process))) > 100
-    assert canaries_in(program.state_bytes()) <= may_leave
+    assert canaries_in(program.state_bytes()) <= may_stay
     with sqlite3.connect(program.state / "state.db") as connection:
-        connection.execute("CREATE TABLE leak AS SELECT 'canary000000zq' AS value")
+        connection.execute("CREATE TABLE leak AS SELECT 'canaryaaaaaazq' AS value")
     connection.close()
-    assert not canaries_in(program.state_bytes()) <= may_leave
+    assert not canaries_in(program.state_bytes()) <= may_stay
     assert canaries_in(sent) <= may_leave
-    assert not canaries_in(sent.replace(b'"type":"track"', b'"type":"canary000000zq"')) <= may_leave
+    assert not canaries_in(sent.replace(b'"type":"track"', b'"type":"canaryaaaaaazq"')) <= may_leave
 
 
 def test_no_command_leaves_a_core_file(tmp_path: Path) -> None:
@@ -229,8 +248,11 @@ def test_no_command_leaves_a_core_file(tmp_path: Path) -> None:
         reading.stdin.flush()
         assert reading.stdout.readline().startswith(b"line 1: ")
         limits = Path(f"/proc/{reading.pid}/limits").read_text(encoding="ascii")
+        mappings = Path(f"/proc/{reading.pid}/coredump_filter").read_text(encoding="ascii")
         reading.stdin.close()
     assert re.search("Max core file size +0 +0 ", limits)
+    # A kernel that hands core files to a program asks this, and not the limit.
+    assert int(mappings, 16) == 0
 
 
 # ---- sockets ----
