@@ -7,11 +7,13 @@ See `docs/delivery.md` for what each answer means and ADR 0005 for what is promi
 
 import random
 import threading
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
+from itertools import accumulate
 from typing import Protocol
 
 from extractor.destination.limits import BatchLimits
@@ -263,18 +265,15 @@ class Deliverer:
         limits = self._destination.limits
         count = self._search.size(PROBE_EVENTS if self._held else limits.max_batch_events)
         batch = self._store.lease(count, limits.max_batch_bytes)
-        too_large = [at for at, message in enumerate(batch.messages) if len(message) > limits.max_event_bytes]
-        if too_large:
-            return batch, too_large
-        fitting, room = 0, limits.max_batch_bytes
-        for stored in batch.events:
-            room -= len(stored.event.message) + 1  # and its comma
-            if room < 0 and fitting:
-                break
-            fitting += 1
+        sizes = list(map(len, batch.messages))
+        if sizes and max(sizes) > limits.max_event_bytes:
+            return batch, [at for at, size in enumerate(sizes) if size > limits.max_event_bytes]
+        # Each with its comma.
+        fitting = bisect_right(list(accumulate(size + 1 for size in sizes)), limits.max_batch_bytes) or 1
         if fitting < len(batch):
             self._owe(partial(self._store.release, Batch(batch.events[fitting:])))
-        return Batch(batch.events[:fitting]), []
+            batch = Batch(batch.events[:fitting])
+        return batch, []
 
     def _decide(self, batch: Batch, verdict: Verdict) -> Progress:
         match verdict.kind:

@@ -10,6 +10,7 @@ Events stay in the outbox all the while; only how many to take next, and the sus
 broken off at any time (a 503, a crash) and begins again without having lost or blamed anything.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -64,7 +65,7 @@ class OffenderSearch(Generic[Item]):
             return 1
         return min(largest, max(1, self._span // 2)) if self._span else largest
 
-    def refuse(self, items: tuple[Item, ...], reason: str, status: int | None) -> bool:
+    def refuse(self, items: Sequence[Item], reason: str, status: int | None) -> bool:
         """A batch was refused; True if its only event is a suspect now, to be kept out of what is taken next."""
         if len(items) > 1:
             self._span = len(items)

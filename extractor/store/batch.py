@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 from extractor.ruleset.event import Event, TimeSource
 from extractor.store.errors import StoreBroken
@@ -30,21 +30,89 @@ class StoredEvent:
     recorded_at: float
 
 
+class LeasedEvents(Sequence[StoredEvent]):
+    """Stored events whose seals were found whole; each is built when it is asked for. A slice is one of these, too."""
+
+    __slots__ = ("_heads", "_ids", "_recorded", "_times", "messages", "sequences")
+
+    def __init__(  # noqa: PLR0917 - columns
+        self,
+        sequences: Sequence[int],
+        messages: Sequence[bytes],
+        ids: Sequence[bytes],
+        heads: Sequence[bytes],
+        times: Sequence[float],
+        recorded: Sequence[str],
+    ) -> None:
+        self.sequences = sequences
+        self.messages = messages
+        self._ids = ids
+        self._heads = heads
+        self._times = times
+        self._recorded = recorded
+
+    def __len__(self) -> int:
+        return len(self.sequences)
+
+    @overload
+    def __getitem__(self, at: int) -> StoredEvent: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> "LeasedEvents": ...
+
+    def __getitem__(self, at: int | slice) -> "StoredEvent | LeasedEvents":
+        if isinstance(at, slice):
+            return LeasedEvents(
+                self.sequences[at],
+                self.messages[at],
+                self._ids[at],
+                self._heads[at],
+                self._times[at],
+                self._recorded[at],
+            )
+        name, rule, time_source, path, offset = self._heads[at].split(b"\0")
+        event = Event(
+            message_id=self._ids[at].hex(),
+            name=name.decode(),
+            rule=rule.decode(),
+            message=self.messages[at],
+            time=self._times[at],
+            time_source=TimeSource(time_source.decode()),
+            path=path_text(path),
+            offset=int(offset),
+        )
+        return StoredEvent(self.sequences[at], event, float(self._recorded[at]))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    __hash__ = None  # type: ignore[assignment]  # as a list
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Events on lease, in order of sequence. A part of a batch is a batch: `Batch(batch.events[:n])`."""
 
-    events: tuple[StoredEvent, ...] = ()
+    events: Sequence[StoredEvent] = ()
 
     @property
-    def messages(self) -> list[bytes]:
+    def messages(self) -> Sequence[bytes]:
         """The serialized messages, as they are to be posted."""
+        if isinstance(self.events, LeasedEvents):
+            return self.events.messages
         return [stored.event.message for stored in self.events]
+
+    @property
+    def sequences(self) -> Sequence[int]:
+        """Their places in the order of all events."""
+        if isinstance(self.events, LeasedEvents):
+            return self.events.sequences
+        return [stored.sequence for stored in self.events]
 
     @property
     def bytes(self) -> int:
         """Bytes of all messages together, without what a request adds."""
-        return sum(len(stored.event.message) for stored in self.events)
+        return sum(map(len, self.messages))
 
     def halves(self) -> "tuple[Batch, Batch]":
         """The first and the second half; the first is the larger one."""

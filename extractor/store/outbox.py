@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from extractor.store.batch import EVENT_COLUMNS, Batch, DeadLetter, SentEvent, StoredEvent, build_stored
 from extractor.store.errors import StoreBroken
+from extractor.store.leased import read_first
 
 
 @dataclass(slots=True)
@@ -17,9 +18,9 @@ class Leases:
 
     held: set[int] = field(default_factory=set)
 
-    def give_back(self, events: Iterable[StoredEvent]) -> None:
+    def give_back(self, sequences: Iterable[int]) -> None:
         """End the lease of these."""
-        self.held.difference_update(stored.sequence for stored in events)
+        self.held.difference_update(sequences)
 
 
 def choose_destination(connection: sqlite3.Connection, name: str | None) -> int:
@@ -58,6 +59,11 @@ def delete_unreferenced(connection: sqlite3.Connection) -> None:
 
 def lease(connection: sqlite3.Connection, leases: Leases, *, max_events: int, max_bytes: int) -> Batch:
     """The first events in order that nobody holds; at least one if there is any, however large."""
+    if not leases.held:
+        first = read_first(connection, max_events=max_events, max_bytes=max_bytes)
+        if first is not None:
+            leases.held.update(first.sequences)
+            return Batch(first)
     chosen = _choose(connection, leases.held, max_events=max_events, max_bytes=max_bytes)
     if not chosen:
         return Batch()
@@ -88,64 +94,89 @@ def _choose(connection: sqlite3.Connection, held: set[int], *, max_events: int, 
     return sequences
 
 
-def _waiting(connection: sqlite3.Connection, events: Sequence[StoredEvent]) -> list[StoredEvent]:
-    """Those still in the outbox: a purge or an erasure may have taken some while they were on lease."""
-    if not events:
-        return []
-    low = min(stored.sequence for stored in events)
-    high = max(stored.sequence for stored in events)
-    there = {
-        sequence
-        for (sequence,) in connection.execute(
-            "SELECT sequence FROM outbox WHERE sequence BETWEEN ? AND ?", (low, high)
-        )
-    }
-    return [stored for stored in events if stored.sequence in there]
-
-
-def _leave_outbox(connection: sqlite3.Connection, events: Sequence[StoredEvent]) -> None:
-    connection.executemany("DELETE FROM outbox WHERE sequence = ?", [(stored.sequence,) for stored in events])
-    connection.execute(
-        "UPDATE state SET outbox_rows = outbox_rows - ?, outbox_bytes = outbox_bytes - ?",
-        (len(events), sum(len(stored.event.message) for stored in events)),
-    )
-
-
 def acknowledge(
     connection: sqlite3.Connection, batch: Batch, *, now: float, destination: int, keep_messages: bool
 ) -> int:
     """The destination has them: into the ledger, out of the outbox. How many were still waiting."""
-    waiting = _waiting(connection, batch.events)
-    _leave_outbox(connection, waiting)
-    connection.executemany(
-        "INSERT OR REPLACE INTO ledger (message_id, destination, at) VALUES (?, ?, ?)",
-        # Sorted: neighbours share a page of the tree, and each page is found once.
-        sorted((bytes.fromhex(stored.event.message_id), destination, int(now)) for stored in batch.events),
-    )
-    if keep_messages:
-        connection.executemany(
-            "INSERT OR REPLACE INTO sent (at, sequence, destination) VALUES (?, ?, ?)",
-            [(now, stored.sequence, destination) for stored in waiting],
-        )
+    mark = _Mark(now, destination, keep_messages)
+    sequences = batch.sequences
+    if sequences and _between(connection, sequences[0], sequences[-1]) == sequences:
+        waiting = _move(connection, sequences[0], sequences[-1], mark)
     else:
+        # Others wait between them, or a purge or an erasure has taken some while they were on lease.
         connection.executemany(
-            "DELETE FROM event WHERE sequence = ?", [(stored.sequence,) for stored in waiting]
+            "INSERT OR REPLACE INTO ledger (message_id, destination, at) VALUES (?, ?, ?)",
+            sorted(
+                (bytes.fromhex(stored.event.message_id), destination, int(now)) for stored in batch.events
+            ),
         )
+        waiting = sum(_move(connection, sequence, sequence, mark) for sequence in sequences)
     connection.execute(
         "UPDATE state SET delivered = delivered + ?, retry_at = NULL, hold_since = NULL, hold_reason = NULL,"
         " hold_status = NULL",
-        (len(waiting),),
+        (waiting,),
     )
-    return len(waiting)
+    return waiting
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """What is kept of an acknowledgement: when, by which destination, and whether with the message."""
+
+    at: float
+    destination: int
+    keep_messages: bool
+
+
+def _between(connection: sqlite3.Connection, low: int, high: int) -> list[int]:
+    """What waits from one place to another. One row: see `leased`."""
+    (sequences,) = connection.execute(
+        "SELECT group_concat(sequence) FROM (SELECT sequence FROM outbox WHERE sequence BETWEEN ? AND ? ORDER BY sequence)",
+        (low, high),
+    ).fetchone()
+    return list(map(int, sequences.split(","))) if sequences else []
+
+
+def _move(connection: sqlite3.Connection, low: int, high: int, mark: _Mark) -> int:
+    """Everything from one place to another out of the outbox, into the ledger; how many that were."""
+    connection.execute(
+        "INSERT OR REPLACE INTO ledger (message_id, destination, at)"
+        # Sorted: neighbours share a page of the tree, and each page is found once.
+        " SELECT message_id, ?, ? FROM outbox WHERE sequence BETWEEN ? AND ? ORDER BY message_id",
+        (mark.destination, int(mark.at), low, high),
+    )
+    if mark.keep_messages:
+        connection.execute(
+            "INSERT OR REPLACE INTO sent (at, sequence, destination)"
+            " SELECT ?, sequence, ? FROM outbox WHERE sequence BETWEEN ? AND ? ORDER BY sequence",
+            (mark.at, mark.destination, low, high),
+        )
+    else:
+        connection.execute(
+            "DELETE FROM event WHERE sequence IN (SELECT sequence FROM outbox WHERE sequence BETWEEN ? AND ?)",
+            (low, high),
+        )
+    return _leave_outbox(connection, low, high)
+
+
+def _leave_outbox(connection: sqlite3.Connection, low: int, high: int) -> int:
+    """How many were there to leave."""
+    rows, size = connection.execute(
+        "SELECT count(*), coalesce(sum(bytes), 0) FROM outbox WHERE sequence BETWEEN ? AND ?", (low, high)
+    ).fetchone()
+    connection.execute("DELETE FROM outbox WHERE sequence BETWEEN ? AND ?", (low, high))
+    connection.execute(
+        "UPDATE state SET outbox_rows = outbox_rows - ?, outbox_bytes = outbox_bytes - ?", (rows, size)
+    )
+    return int(rows)
 
 
 def bury(
     connection: sqlite3.Connection, event: StoredEvent, *, now: float, reason: str, status: int | None
 ) -> bool:
     """Make one event a dead letter; False if it was not waiting any more."""
-    if not _waiting(connection, (event,)):
+    if not _leave_outbox(connection, event.sequence, event.sequence):
         return False
-    _leave_outbox(connection, (event,))
     connection.execute(
         "INSERT INTO dead_letter (sequence, message_id, reason, status, at) VALUES (?, ?, ?, ?, ?)",
         (event.sequence, bytes.fromhex(event.event.message_id), reason, status, now),

@@ -224,7 +224,7 @@ class Store(StoreReader):
                 destination=self._destination,
                 keep_messages=self._limits.sent_s > 0,
             )
-        self._leases.give_back(batch.events)
+        self._leases.give_back(batch.sequences)
 
     def release(self, batch: Batch, retry_at: float | None = None) -> None:
         """Give a batch, or part of one, back, so that it is first in order again.
@@ -235,7 +235,7 @@ class Store(StoreReader):
         """
         with self._database.transaction() as connection:
             connection.execute("UPDATE state SET retry_at = ?", (retry_at,))
-        self._leases.give_back(batch.events)
+        self._leases.give_back(batch.sequences)
 
     def bury(self, event: StoredEvent, *, reason: str, status: int | None = None) -> None:
         """Make one leased event a dead letter.
@@ -247,7 +247,7 @@ class Store(StoreReader):
         """
         with self._database.transaction() as connection:
             outbox.bury(connection, event, now=self._clock.now(), reason=reason, status=status)
-        self._leases.give_back((event,))
+        self._leases.give_back((event.sequence,))
 
     def hold(self, reason: str, status: int | None = None) -> None:
         """Keep that delivery is held, for `status`; the time of the first call stays until `acknowledge` or `resume`."""

@@ -1,9 +1,11 @@
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from extractor.store import Batch, Store, StoreLimits
-from tests.storing import DAY, START, FakeClock, event_id, fact, ids, waiting
+from tests.delivering import outcome_of
+from tests.storing import DAY, START, FakeClock, build_event, event_id, fact, ids, waiting
 
 
 @pytest.fixture(name="clock")
@@ -211,3 +213,38 @@ def test_payload_shows_in_no_representation(store: Store) -> None:
     store.bury(batch.events[0], reason="bad_request")
 
     assert "canary" not in repr((batch, store.dead_letters(), store.status(), store))
+
+
+@pytest.mark.parametrize("path", ["/var/log/app.log", "/a\nb", "/a\x01b", "/caf\udce9", ""])
+def test_events_are_the_same_however_they_are_read(store: Store, path: str) -> None:
+    """A batch that is read in one row and one that is read row by row hold the same events, whatever a path looks like."""
+    times = (START - 60, 0.1 + 0.2, 1e-7, -1.5, 1e17)
+    made = [
+        replace(build_event(f"e{number}", private='"quoted" \\n ü'), path=path, time=time, offset=1 << 40)
+        for number, time in enumerate(times)
+    ]
+    store.record([], [outcome_of(event) for event in made])
+
+    at_once = store.lease(10, 10_000)
+    store.release(Batch(at_once.events[1:]))
+    one_by_one = store.lease(10, 10_000)
+
+    assert [stored.event for stored in at_once.events] == made
+    assert list(one_by_one.events) == list(at_once.events)[1:]
+    assert one_by_one.messages == [event.message for event in made[1:]]
+    assert one_by_one.sequences == list(at_once.sequences)[1:]
+
+
+def test_acknowledging_takes_what_was_sent_and_nothing_between(store: Store) -> None:
+    """Events on lease elsewhere, and those replayed to their old place meanwhile, stay when their neighbours leave."""
+    store.record([], [fact(name) for name in "abcde"])
+    batch = store.lease(5, 10_000)
+    store.bury(batch.events[2], reason="bad_request")
+    store.replay([event_id("c")])
+
+    store.acknowledge(Batch([batch.events[at] for at in (0, 1, 3)]))
+    store.release(Batch(batch.events[4:]))
+
+    assert waiting(store) == ids("c", "e")
+    assert (store.status().delivered, store.status().outbox_rows) == (3, 2)
+    assert store.record([], [fact(name) for name in "abcde"]).repeats == 5
