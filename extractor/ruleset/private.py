@@ -106,10 +106,12 @@ _UUID: Final = re.compile(
 # ---- e-mail addresses ----
 
 # Anything around an @ may be an address, with or without a dot in the domain.
-_AT: Final = re.compile(r"[^\s@]\s?@\s?[^\s@.]")
+_AT: Final = re.compile(r"[^\s@]\s{0,3}@\s{0,3}[^\s@.]")
+_TLD = r"(?:com|net|org|io|co|dev|app|info|example|fr|de|es|it|nl|be|ch|at|uk|eu|us|ca|in|br|jp)\b"
 _SPELT_AT: Final = re.compile(
-    r"\w\s?(?:%40|&#64;|[(\[{]\s?(?:at|@)\s?[)\]}])\s?\w|\w\s{1,3}at\s{1,3}[\w-]{1,64}\s{1,3}dot\s{1,3}"
-    r"(?:com|net|org|io|co|dev|app|info|example|fr|de|es|it|nl|be|ch|at|uk|eu|us|ca|in|br|jp)\b",
+    r"\w\s?(?:%(?:25)?40|&#(?:64|[xX]40);|&commat;|\\u0040|[(\[{<]\s?(?:at|@)\s?[)\]}>])\s?\w"
+    rf"|\w\s{{1,3}}(?:at|arroba)\s{{1,3}}[\w-]{{1,64}}\s{{1,3}}(?:dot|punto|ponto|point|punkt)\s{{1,3}}{_TLD}"
+    rf"|\w(?:_at_|\s{{1,3}}at\s{{1,3}})[a-z0-9-]{{1,64}}\.{_TLD}",
     re.IGNORECASE,
 )
 
@@ -124,6 +126,9 @@ _SURE_TOKEN: Final = re.compile(
     r"-----BEGIN "
     r"|(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_-]{8}"
     r"|(?<![A-Za-z0-9])(?:(?:AKIA|ASIA)[A-Z0-9]{16}|AIza[A-Za-z0-9_-]{35})(?![A-Za-z0-9])"
+    r"|(?<![A-Za-z0-9])(?:[spr]k_(?:live|test)_[A-Za-z0-9]{16}|github_pat_[A-Za-z0-9_]{22}|xox[abeoprs]-\d{6}|"
+    r"ya29\.[A-Za-z0-9_-]{10}|lago_key[-_][A-Za-z0-9-]{8}|pat-(?:na|eu)\d-)"
+    r"|hooks\.slack\.com/services/"
     r"|(?<![A-Za-z])(?i:api[ _-]?key|secret(?:[ _-]?key)?|access[ _-]?key|token|passw(?:or)?d|pwd|passphrase)"
     r"\s{0,3}[=:]\s{0,3}\S{6}"
 )

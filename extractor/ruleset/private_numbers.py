@@ -15,7 +15,17 @@ _RUN: Final = re.compile(rf"\+?[(]?\d(?:[{_SEPARATORS}]{{0,4}}\d)++")
 _GROUP: Final = re.compile(r"\d+")
 _ROUND: Final = re.compile(r"[1-9]\d{0,2}0{2,}")
 _LONG_ROUND: Final = re.compile(r"[1-9]\d{0,2}0{4,}")
+_NINES: Final = re.compile(r"9{3,}")
 _YEAR: Final = re.compile(r"(?:19|20)\d\d")
+# `2 500 000`, which no phone number is written like, `20240115`, and the number of a paper of some year.
+_QUANTITY: Final = re.compile(
+    r"[1-9]\d?([ .\u00a0\u202f])(?:\d{3}\1)?000"
+    r"|20[0-3]\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
+    r"|(?:19|20)\d\d[-/]0\d{3,5}"
+)
+_POWER: Final = 1 << 16
+"""What is divisible by it counts bytes or tokens: one phone number in 65,536 is, too."""
+_MOST_DIGITS_OF_A_POWER: Final = 13
 _YMD = r"(?:19|20)\d\d([-/.])(?:0?[1-9]|1[0-2])\1(?:0?[1-9]|[12]\d|3[01])"
 _DMY = r"(?:0?[1-9]|[12]\d|3[01])([-/.])(?:0?[1-9]|[12]\d|3[01])\2(?:19|20)\d\d"
 _CLOCK = r"[T ]\d{1,2}(?::\d\d){1,2}(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?"
@@ -63,19 +73,30 @@ def _is_phone(text: str, run: re.Match[str]) -> bool:
     if in_a_word or before in {"-", "_", "."} or after in {"-", "_"}:
         # Part of a code or an id, such as `plan_20240131`, unless it is a national number with its zero.
         return not before.isalnum() and digits[0] == "0" != digits[1] and len(digits) in TRUNK_DIGITS
-    return not _is_harmless(groups)
+    return not (_is_harmless(groups) or _is_quantity(run[0]))
+
+
+def _is_quantity(run: str) -> bool:
+    """Whether a run that nothing marks as a phone number is a quantity, a date or the number of a paper."""
+    if run.isdecimal() and len(run) <= _MOST_DIGITS_OF_A_POWER and run[0] != "0" and int(run) % _POWER == 0:
+        return True
+    return _QUANTITY.fullmatch(run) is not None
 
 
 def _is_harmless(groups: list[str]) -> bool:
-    """Whether every group is a year, a round number, or a piece of `1 000 000`."""
+    """Whether every group is a year, a round number or the end of a range (`1000-9999`), or a piece of `1 000 000`."""
     for group, following in zip(groups, [*groups[1:], ""], strict=True):
         if group == "000":
             continue  # behind one that starts a number, or a "000" again: what starts with it has failed already
         starts_thousands = following == "000" and len(group) <= 3 and group[0] != "0"
         is_round = (_LONG_ROUND if len(group) >= LEAST_PHONE_DIGITS else _ROUND).fullmatch(group)
-        if not (starts_thousands or is_round or _YEAR.fullmatch(group)):
+        if not (starts_thousands or is_round or _NINES.fullmatch(group) or _YEAR.fullmatch(group)):
             return False
     return groups[0] != "000"
+
+
+# Separators that numbers of other kinds have too: only in fours.
+_FOURS: Final = re.compile(r"(?<!\d)[2-6]\d{3}([_,:])\d{4}\1\d{4}\1\d{1,7}(?!\d)")
 
 
 def holds_card(text: str) -> bool:
@@ -85,7 +106,7 @@ def holds_card(text: str) -> bool:
         for run in _RUN.finditer(text)
         if not _is_harmless(groups := _GROUP.findall(run[0]))
         for number in _joined(groups)
-    )
+    ) or any(_luhn("".join(_GROUP.findall(four[0]))) for four in _FOURS.finditer(text))
 
 
 def _joined(groups: list[str]) -> Iterator[str]:
@@ -122,8 +143,8 @@ _IBAN_LENGTHS: Final = {
     }.items()
     for country in countries.split()
 }  # fmt: skip
-_IBAN_START: Final = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}[ .-]?\d[ .-]?\d")
-_NOT_IBAN: Final = re.compile(r"[\s.\-]")
+_IBAN_START: Final = re.compile(r"(?:(?<![A-Za-z0-9])|(?<=[Ii][Bb][Aa][Nn]))[A-Za-z]{2}[ ._/-]?\d[ ._/-]?\d")
+_NOT_IBAN: Final = re.compile(r"[\s.\-_/]")
 
 
 def holds_iban(text: str) -> bool:
@@ -146,10 +167,16 @@ _CODE = (
     r"(?i:eur|usd|gbp|chf|jpy)|CAD|AUD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|BRL|MXN|ARS|CLP|INR|CNY|RMB|HKD|SGD|TWD|KRW|THB|IDR|MYR|"
     r"VND|AED|SAR|ILS|ZAR|NGN|KES|XOF|XAF|RUB|UAH|BTC|ETH|Rs\.?|zł"
 )
-_WORD = r"(?i:euros?|dollars?|pounds?|yens?|yuan|rupees?|francs?|pesos?|kr|cents?|pence)"
+_WORD = (
+    r"(?i:euros?|dollars?|bucks|pounds?|yens?|yuan|rupees?|francs?|pesos?|reais|kr|roubles?|rubles?|руб|baht|dirhams?|"
+    r"riyals?|shekels?|liras?|rand|cents?|pence)|cts?|TL"
+)
+_MANY = r"[kKmM]|bn|[Mm]io\.?|[Mm]rd\.?|(?i:millions?|milliards?|billions?|thousand|lakhs?|crores?)"
 _AMOUNT: Final = re.compile(
-    rf"(?:{_SIGN}|(?<![A-Za-z])(?:{_CODE}))\s?\d"
-    rf"|\d[\d\s.,'’\-–]{{0,20}}+(?:(?:[kKmM]|bn|[Mm]io\.?|[Mm]illions?|thousand)\s?)?(?:{_SIGN}|(?:{_CODE}|{_WORD})(?![A-Za-z]))"
+    rf"(?:{_SIGN}|(?<![A-Za-z])(?:{_CODE}))\s?\d(?![dD]\b)"
+    r"|(?<![A-Za-z])(?:kr\s|(?:kr|S?Fr)\.\s?)\d"
+    rf"|\d[\d\s.,'’\-–]{{0,20}}+(?:(?:{_MANY})\s?(?:d['’]|de\s)?)?(?:[A-Za-z]{{0,2}}{_SIGN}|(?:{_CODE}|{_WORD})(?![A-Za-z]))"
+    r"|\d[\d,.]{0,20}+\s?[万億만천]?[円元원]"
 )
 
 

@@ -22,12 +22,17 @@ price_1MoBy5LkdIwHu7|BF24BLACKFRIDAY|BE24BLACKFRIDAYS|FR24SUMMERPROMO|SUMMER-202
 tokens_per_million_input|token-based-authentication|keyboard_shortcuts_plan|skateboarding_monthly|sk_for_small_companies
 Basic subscription|Basic Subscription2024|Bearer certificates|Try 30 days|C++ 2024|PHP 8 workers|ISO 27001|RFC 2822
 Look at the dot plot|Data at rest|%s %d|A => B|{weird: "name"}|gid://lago-api/Plan/1|Tokens "in"|Emoji 🚀 credits
+Tier 3 – 1000 calls|ACME 24/7|Pro 100|ISO 27001 audit|Q4-2025|Enterprise 2025/2026|FY24/25|10.0.0.1|CAD 3D seats|TL 9000|RS-485 gateway
+1080p video|4K video|IPv4 /24|1000-9999|2 500 000 calls|2.500.000 events|build 20240115|release 2024.01.15|ref 2024-000123|1048576 tokens
+2097152 bytes|131072 tokens|100 CT scans|Won 3 times|Free tier at launch|Support at scale|01HZX3K8Q5W9YB2N4M6P8R0T1V|cus_NffrFeUfNV2Hib|gpt-4o-mini
 日本語 メトリック|Séats «actifs»|GPU\\hours|nil|line\nbreak|tab\tname|<b>bold</b> & co|US-East-1|x86_64|1.27.0+20240115
 """
 
 PRIVATE = {
     TextDoubt.EMAIL: """
 erlich@hooli.example|a@b|Ask ops@hooli.example|erlich @ hooli|erlich＠hooli.example|e\u200brlich@\u200bhooli.example
+"erlich bachman"@hooli.example|用户@例子.公司|erlich@xn--mnchen-3ya.example|erlich  @  hooli.example|erlich@[192.168.0.1]|e r l i c h @ h o o l i
+erlich_at_hooli.com|erlich at hooli.com|erlich <at> hooli.com|erlich&commat;hooli.com|erlich&#x40;hooli.com|erlich%2540hooli.com|erlich arroba hooli punto com
 erlich (at) hooli.example|erlich [at] hooli|erlich at hooli dot com|erlich%40hooli.example|https://user:pass@host/
 """,
     TextDoubt.PHONE: """
@@ -40,19 +45,26 @@ tel.0612345678|phone_0612345678|0612345678-Erlich|Acme_0612345678|+33561407982_o
 """,
     TextDoubt.CARD: """
 4111 1111 1111 1111|4111111111111111|4111-1111-1111-1111 12/27|card 4111111111111111|card4111111111111111
+4111_1111_1111_1111|4111:1111:1111:1111|4111,1111,1111,1111|4111.1111.1111.1111|4111\u200b1111\u200b1111\u200b1111
 5555 5555 5555 4444|378282246310005|3 4111 1111 1111 1111
 """,
     TextDoubt.IBAN: """
 FR76 3000 6000 0112 3456 7890 189|FR7630006000011234567890189|fr76 3000 6000 0112 3456 7890 189|DE89370400440532013000
+IBANDE89370400440532013000|DE89_3704_0044_0532_0130_00|DE89/3704/0044/0532/0130/00|CH93 0076 2011 6238 5295 7
 Acme GB82 WEST 1234 5698 7654 32 London|NL91ABNA0417164300|NL91-ABNA-0417-1643-00
 """,
     TextDoubt.TOKEN: """
 Bearer abcDEF123456ghiJKL|Basic dXNlcjpwYXNzd29yZA==|sk_live_4eC39HqLyjWDarjtT1zdp7dc|AKIAIOSFODNN7EXAMPLE
 ghp_16C7e42F292c6912E7710c838347Ae178B4a|AIzaSyD-9tSrke72PouQMnMX-a7eZSW0jkFMBWY|eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0
+pk_live_abcdefghijklmnop1234567890|github_pat_11ABCDEFG0abcdefghijkl_mnopqrstuvwxyz0123456789|xoxp-1234567890-1234567890-abcdef
+https://hooks.slack.com/services/T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX|ya29.a0AfH6SMBx1234567890abcdef|lago_key_1234567890abcdef
+glpat-ABCdef123456ghiJKL78|npm_ABCDEFghijkl1234567890ABCDEFghijkl12|sk-proj-abc123DEF456ghi789JKL|whsec_5f4dcc3b5aa765d61d8327deb882cf99
 -----BEGIN RSA PRIVATE KEY-----|api_key=hunter2hunter|password: hunter2|key 5f4dcc3b5aa765d61d8327deb882cf99
 """,
     TextDoubt.AMOUNT: """
 Acme at 40 000 €|40€|€ 40|40 EUR|40EUR|40 eur|USD100|US$40|R$ 50|40k €|40.000,- €|500 dollars|2.5 million USD
+USD 1,200.50|1.2k$|₹5 lakh|5 lakh rupees|INR 5,00,000|CHF 12.–|Fr. 12.-|40.000,00 EUR|12€50|2 M€|2 millions d'euros|10,000円|1万円|500元
+kr 50|50,- kr|100us$|A$50|100 reais|100 bucks|100 руб|500 baht|100 TL|10 ct|0,05 €/req|４０€|$0.10/call|2 Mio. EUR
 Rs. 500|1 200 kr|£5|¥5000|99 cents|$1|12 zł
 """,
 }
@@ -170,6 +182,19 @@ HOSTILE += [
     "FR 7",
     "1,",
     "€",
+]
+HOSTILE += [
+    "2 500 ",
+    "4242_",
+    "1万",
+    "a_at_",
+    "a at b.",
+    "kr ",
+    "1 lakh d'",
+    "IBAN",
+    "xoxb-1",
+    "&#x40",
+    "9999 ",
 ]
 HOSTILE += ["tel ", "Rs ", "1 dolla", "x1234567 ", "\u200b1", "\ufdfa", "A1-"]
 SCANS: list[Callable[[str], object]] = [
