@@ -107,6 +107,8 @@ class Census:
         return enough and len(self._newcomers.fresh) == fresh
 
     def _restore(self, checkpoint: Checkpoint) -> None:
+        if self._newcomers.restore_closed(checkpoint):
+            return
         file = Followed.restored(checkpoint, -1, (0, 0), self.register.clock.monotonic())
         rank = self._newcomers.discovery.wants(file.lineage) or self._newcomers.discovery.wants(file.path)
         if rank is None:
@@ -256,14 +258,15 @@ class Census:
             self.register.lay_away(file)
 
     def read_on(self, file: Followed) -> None:
-        """A file was read on: even a tiny one has a place now by which it can be found again."""
+        """A file was read on: it can be read, and even a tiny one has a place now by which it can be found again."""
         file.assumed = 0
+        self.register.unreadable.discard(file.path)
         if not self.register.is_indexed(file):
             self.register.index(file)
 
     def read_out(self, file: Followed) -> None:
         """A compressed copy was read to its end, where it turns out how long it is."""
-        if file.state is State.ADRIFT and isinstance(file.handle, InflatedHandle):
+        if file.state is State.ADRIFT and isinstance(file.handle, InflatedHandle) and file.checked:
             if file.unread and file.handle.size() <= file.offset:
                 if file.unread > file.assumed:
                     self.register.lose(file, IncidentKind.LOST, file.unread)
@@ -284,6 +287,8 @@ class Census:
             if not self.has_ended(file, settle=settle):
                 continue
             if file.state is not State.GONE and file.unread:
+                # A compressed copy that the disk refused to read is tried again; other files were examined before.
+                file.checked = file.checked or isinstance(file.handle, InflatedHandle)
                 self.register.ready.add(file)
             elif not file.ended:
                 file.ended = True

@@ -77,9 +77,8 @@ class Follower:
             census.look(settle=settle)
             self._anew = not census.glance(self._told) or self._anew
             self._cost_s = self._spent_s + self._clock.monotonic() - began
-        rows = tuple(file.checkpoint(file.recorded) for file in self._register.changed.values())
         looked = Looked(
-            checkpoints=rows,
+            checkpoints=self._register.rows(),
             incidents=tuple(self._register.incidents),
             ended=tuple(self._register.ended),
             forgotten=tuple(self._register.forgotten),
@@ -87,6 +86,7 @@ class Follower:
             unread_bytes=sum(file.unread for file in self._register.ready),
         )
         self._register.changed.clear()
+        self._register.folders.clear()
         self._register.incidents.clear()
         self._register.ended.clear()
         self._register.forgotten.clear()
@@ -171,11 +171,10 @@ class Follower:
         """What stands in files that cannot be read now will not be read later; the rows to record for that.
 
         For the end of an opt-out: when such a file can be read, it is followed from its end at that moment. Asked
-        for after a look. Files in a folder that cannot be listed have no row: they are passed over by this process
-        only.
+        for after a look. A folder that cannot be listed has a row of its own until it can.
         """
         self._census.withhold_unreadable()
-        return tuple(file.checkpoint(file.recorded) for file in self._register.changed.values())
+        return self._register.rows()
 
     def next_look_s(self, *, watched: bool) -> float:
         """Seconds to wait for the next whole look, so that looking costs little of a core.
@@ -204,6 +203,7 @@ class Follower:
                 chunk = self._reader.step(file, final=final)
             except OSError:
                 file.checked = False
+                self._register.cannot_read(file.path)
                 break
             if chunk is None:
                 break

@@ -324,19 +324,22 @@ class Links:
                 del self._register.unresolved[file.file_id]
                 self._register.changed[file.file_id] = file
                 if not file.quiet and file.unresolved is not None:
-                    known = file.withheld or self._has_twin(file)
-                    self._register.give_up(file, 0 if known else file.unread)
+                    kept = file.size if file.withheld else self._kept_by_twins(file)
+                    self._register.give_up(file, max(0, file.size - max(file.offset, kept)))
                 file.unresolved = None
                 file.size = min(file.size, file.offset)  # counted, once
                 self._register.index(file)
         self._beside.clear()
 
-    def _has_twin(self, gone: Followed) -> bool:
-        """Whether a file that is followed as one of its own has all bytes of a vanished one: they are not lost."""
-        return bool(gone.unread) and any(
-            other.state is not State.GONE and other.size >= gone.size and self._has_all_of(other, gone)
-            for other in self._register.twins(gone)
-        )
+    def _kept_by_twins(self, gone: Followed) -> int:
+        """How many bytes from the start of a vanished file another has that is followed as its own: they are not lost."""
+        kept = 0
+        for other in self._register.twins(gone) if gone.unread else ():
+            if other.state is not State.GONE and other.size > kept and self._has_all_of(other, gone):
+                kept = other.size
+            if kept >= gone.size:
+                break
+        return kept
 
     def _has_all_of(self, file: Followed, known: Followed) -> bool:
         """Whether a file has all the bytes that were read of another."""

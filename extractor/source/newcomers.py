@@ -1,15 +1,21 @@
 """Files that were not known: opened at once, and taken in as new when they turn out to be."""
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from extractor.checkpoint import Checkpoint
 from extractor.source.chunk import Incident
 from extractor.source.discover import Discovery, Found
 from extractor.source.followed import Followed, Key, State
+from extractor.source.identity import Identity
 from extractor.source.names import lineage_of
 from extractor.source.register import Register
 from extractor.source.spec import SourceSpec, StartAt
 from extractor.telemetry import IncidentKind
+
+_CLOSED = "closed:"
+"""Begins the row of a folder that could not be listed when an opt-out ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +46,7 @@ class Newcomers:
         self._started = register.clock.now()
         self._unopened: dict[Key, _Unopened] = {}
         self._counted: dict[Key, _Unopened] = {}  # as lost: the last ones
-        self._closed: set[str] = set()  # what stands below is to be passed over
+        self._closed: dict[str, Checkpoint] = {}  # what stands below these folders is to be passed over
 
     def open_new(self, found: Found) -> None:
         """Open what is not known, at once: it may not be there for long."""
@@ -142,26 +148,28 @@ class Newcomers:
 
     def withhold_unreadable(self) -> None:
         """Nothing that stands in files that cannot be read now is ever to be read. See `Follower`."""
-        for file in self._register.present.values():
-            if not file.checked and file.state is State.PRESENT:
+        for file in self._register.files.values():
+            # One that is gone may be found again, with more in it.
+            if file.unresolved is not None if file.state is State.GONE else not file.checked:
                 self._withhold(file)
-        for file in self._register.gone.values():
-            if file.unresolved is not None:
-                self._withhold(file)  # it may be found again, with more in it
-        for key, unopened in self._unopened.items():
-            if (
-                key not in self._register.present
-                and (rank := self.discovery.wants(unopened.path)) is not None
-            ):
-                file = self._unread(unopened.path, key, rank)
-                file.size = unopened.size
-                self._register.take(file)
-                self._withhold(file)
-        self._unopened.clear()
-        self._closed = set(self.discovery.unreadable)
+        for key, unopened in list(self._unopened.items()):
+            self._withhold_unopened(key, unopened)
+        for path in self.discovery.unreadable:
+            self._close(path)
+
+    def _withhold_unopened(self, key: Key, unopened: _Unopened) -> None:
+        del self._unopened[key]
+        if key not in self._register.present and (rank := self.discovery.wants(unopened.path)) is not None:
+            file = self._unread(unopened.path, key, rank)
+            file.size = unopened.size
+            self._register.take(file)
+            self._withhold(file)
 
     def _withhold(self, file: Followed) -> None:
         file.withheld = True
+        if file.state is State.ADRIFT:  # all that it will ever have stands in it
+            self._register.handles.close(file)
+            self._register.lay_away(file)
         self._register.ready.discard(file)
         self._register.changed[file.file_id] = file
 
@@ -177,9 +185,46 @@ class Newcomers:
             file.withheld, file.skipping = False, None
             self._register.changed[file.file_id] = file
 
+    def restore_closed(self, row: Checkpoint) -> bool:
+        """Whether a row is that of a folder, not of a file: what stands below it is to be passed over."""
+        if row.file_id.startswith(_CLOSED):
+            self._closed[row.path] = row
+        return row.file_id.startswith(_CLOSED)
+
+    def _close(self, path: str) -> None:
+        if path not in self._closed:
+            packed = Identity(withheld=True).pack()
+            row = Checkpoint(
+                file_id=_CLOSED + secrets.token_hex(8),
+                path=path,
+                device=0,
+                inode=0,
+                offset=0,
+                size=0,
+                identity=packed,
+            )
+            self._closed[path] = self._register.folders[row.file_id] = row
+
     def note_opened_folders(self) -> None:
-        """What a look found in folders that were closed to an earlier one is known by now."""
-        self._closed &= self.discovery.unreadable
+        """What a look found in folders that were closed is known by now; what is closed in them still, is not."""
+        if not self._closed:
+            return
+        for key, unopened in list(self._unopened.items()):
+            if self._was_closed(unopened.path):
+                self._withhold_unopened(key, unopened)
+        unreadable = self.discovery.unreadable
+        for path in [path for path in unreadable if self._was_closed(path)]:
+            self._close(path)
+        for path in [
+            path for path in self._closed if not any(_is_below(path, above) for above in unreadable)
+        ]:
+            row = self._closed.pop(path)
+            self._register.folders.pop(row.file_id, None)
+            self._register.forgotten.append(row.file_id)
 
     def _was_closed(self, path: str) -> bool:
-        return any(path == closed or path.startswith(closed + "/") for closed in self._closed)
+        return any(_is_below(path, closed) for closed in self._closed)
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder + "/")

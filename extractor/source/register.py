@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from extractor.checkpoint import Checkpoint
 from extractor.source.chunk import Incident
 from extractor.source.followed import Followed, Key, State
 from extractor.source.handles import Handles
@@ -40,6 +41,7 @@ class Register:
         unreadable: Paths that could not be read when last tried.
         ready: Those that have something to read.
         changed: Those whose rows are to be recorded.
+        folders: Rows of folders that are to be recorded.
         incidents, ended, forgotten: What the next `Looked` tells.
     """
 
@@ -58,6 +60,7 @@ class Register:
         self.unreadable: set[str] = set()
         self.ready = Ready()
         self.changed: dict[str, Followed] = {}
+        self.folders: dict[str, Checkpoint] = {}
         self.incidents: list[Incident] = []
         self.ended: list[str] = []
         self.forgotten: list[str] = []
@@ -257,6 +260,10 @@ class Register:
         self.unlead(file)
         self.ready.discard(file)
         self._unindex(file)
+
+    def rows(self) -> tuple[Checkpoint, ...]:
+        """What is to be recorded."""
+        return (*(file.checkpoint(file.recorded) for file in self.changed.values()), *self.folders.values())
 
     def note_growth(self) -> None:
         """Get growth that an earlier look saw, and that was not read since, into the rows.

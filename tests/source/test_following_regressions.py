@@ -224,3 +224,15 @@ def test_killed_before_a_compressed_copy_was_read_to_its_end(state: Following) -
     state.crash()
     state.write(lines=1, name=LIVE)
     state.rotate(compress=False)
+
+
+def test_cut_and_copied_while_down_and_unreadable(state: Following) -> None:
+    """What a copy has that is followed as a file of its own is not lost, though it is not all that there was."""
+    state.write(lines=2, name=LIVE)
+    state.look()
+    state.cut(lines=1)
+    state.copytruncate(looks=False, writes=False, crashes=True, refills=1)
+    state.chmod(hidden=True)
+    state.look()
+    state.rotate(compress=False)
+    state.look()
