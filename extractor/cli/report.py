@@ -26,7 +26,8 @@ def report_command(path: Path, output: Path) -> int:
         return Exit.FINE
     try:
         part = output.with_name(f"{output.name}.part")
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        part.unlink(missing_ok=True)  # of a run that died, or somebody's link or file, open to them
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(html)
         part.replace(output)
     except OSError as error:

@@ -70,6 +70,20 @@ def test_without_a_state_there_is_nothing_to_tell(shell: Shell, command: list[st
     assert not Path("a.html").exists()
 
 
+def test_a_report_is_never_written_into_what_somebody_left_there(read: Shell) -> None:
+    """In a folder that others write to, a file that they can read, or a link to one of ours, is replaced."""
+    theirs, ours = read.write("a.html.part", ""), read.write("precious", "ours")
+    theirs.chmod(0o666)
+    kept = theirs.open("rb")
+    assert read("report", "--output", "a.html").code == 0
+    with kept:
+        assert kept.read() == b""
+    assert Path("a.html").stat().st_mode & 0o777 == 0o600
+    Path("b.html.part").symlink_to(ours)
+    assert read("report", "--output", "b.html").code == 0
+    assert ours.read_text(encoding="utf-8") == "ours"
+
+
 def test_a_report_is_whole_or_not_there(read: Shell) -> None:
     """It can be piped; where it cannot be written, that is said and nothing is left behind."""
     piped = read("report", "--output", "-")
