@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from extractor import wiring
+from extractor.cli.terminal import printable
 from extractor.config import load_config
 from extractor.problems import Problem, ProblemError
 from extractor.ruleset.assemble import assemble_rules
@@ -27,7 +28,7 @@ def check_command(path: Path) -> int:
         raise ProblemError(problems)
     examples = sum(len(choice.pack.examples) for choice in choices)
     sys.stdout.write(
-        f"{path}: fine. {len(rules.rules)} rules of {len(choices)} rule packs, {len(rules.disabled)} switched off, "
+        f"{printable(path)}: fine. {len(rules.rules)} rules of {len(choices)} rule packs, {len(rules.disabled)} switched off, "
         f"{examples} examples hold\n"
     )
     opted_out = config.opted_out_by(os.environ)

@@ -25,10 +25,11 @@ def prime_keys_command(path: Path, event: str, file: str) -> int:
             with Path(file).open(encoding="utf-8", newline="") as stream:
                 outcomes = read_keys(event, stream, file, rules)
     except NotKeysError as error:
-        sys.stderr.write(f"{error}\nextractor: nothing was primed\n")
+        sys.stderr.writelines(f"{printable(line)}\n" for line in str(error).split("\n"))
+        sys.stderr.write("extractor: nothing was primed\n")
         return 1
     except UnicodeDecodeError:
-        sys.stderr.write(f"extractor: {file} is not UTF-8; nothing was primed\n")
+        sys.stderr.write(f"extractor: {printable(file)} is not UTF-8; nothing was primed\n")
         return 1
 
     def tell(store: Store) -> None:

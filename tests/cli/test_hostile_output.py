@@ -51,6 +51,17 @@ def test_nothing_of_a_file_s_name_acts_on_a_terminal(shell: Shell) -> None:
         assert_harmless(shell(*command))
 
 
+@pytest.mark.parametrize("content", [b"a,b,c\n", b"\xff\n", b'"\n'])
+def test_nothing_of_the_name_of_a_list_of_keys_acts_on_a_terminal(shell: Shell, content: bytes) -> None:
+    """Told with each line that is no key; a wildcard of the shell may have named it."""
+    name = ESCAPES.replace("/", "").replace("\n", "") + ".csv"
+    shell.write(name, content)
+    said = shell("prime", "--event", "customer_created", name)
+    assert said.code == 1
+    assert said.err
+    assert_harmless(said)
+
+
 def test_nothing_of_a_pack_acts_on_a_terminal(shell: Shell) -> None:
     """A pack of somebody else is checked before it is trusted."""
     shell.write("pack.yaml", '"\\e[31m\\u202e": 1\n"a\\nb": 2\n')
