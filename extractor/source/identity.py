@@ -88,12 +88,19 @@ class Identity:
     def learn(self, read: Read, size: int, offset: int) -> "Identity":
         """With the places near the start, as far as there are `size` bytes, and one where they end, if beyond `offset`.
 
-        What was seen and not yet read must be known again, too.
+        What was seen and not yet read must be known again, too; but not NULs that are still to be overwritten.
         """
         known = {place for place, _ in self.places}
-        places = head_places(read, [place for place in HEAD if place <= size and place not in known])
+        wanted = [place for place in HEAD if place <= size and place not in known]
+        head = read(0, max(wanted, default=0)) if wanted else b""
+        windows = [(place, head[:place]) for place in wanted if place <= len(head)]
         if size > offset and size not in known:
-            places.append((size, hash_window(read(max(0, size - WINDOW), min(WINDOW, size)))))
+            windows.append((size, read(max(0, size - WINDOW), min(WINDOW, size))))
+        places = [
+            (place, hash_window(window))
+            for place, window in windows
+            if place <= offset or b"\0" not in window
+        ]
         return self.with_places(places) if places else self
 
     def with_places(self, places: Iterable[tuple[int, bytes]]) -> "Identity":

@@ -62,3 +62,20 @@ def test_h03_allocated_ahead(tmp_path: Path) -> None:
             file.seek(4)
             file.write(b"two\n")
         assert recorder.step() == [b"two"]
+
+
+def test_h03_allocated_ahead_and_written_into_while_read(tmp_path: Path) -> None:
+    """A file that was filled with NULs before its writer began is the same file while lines take their place."""
+    log = tmp_path / "app.log"
+    log.write_bytes(bytes(20_000))
+    every = numbered("line", 60)
+    with Recorder(tmp_path) as recorder, log.open("r+b") as writer:
+        for number, line in enumerate(every):
+            writer.write(line + b"\n")
+            writer.flush()
+            if number % 7 == 0:
+                recorder.step()
+            if number == 30:
+                recorder.crash()
+        assert recorder.finish() == every
+        assert recorder.lost() == 0

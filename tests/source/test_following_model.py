@@ -192,6 +192,29 @@ class Following(RuleBasedStateMachine):
             self.excused.pop(line, None)
         self.saved = None
 
+    @precondition(
+        lambda self: LIVE in self.paths and not self.paths[LIVE].tail() and not self.paths[LIVE].hidden
+    )
+    @rule(lines=st.integers(0, 3))
+    def edit(self, lines: int) -> None:
+        """As an editor saves: another file with the same lines, and perhaps more, is put in its place."""
+        old = self.paths[LIVE]
+        spare = self.folder / "spare"
+        spare.write_bytes(old.data)
+        spare.rename(self.at(LIVE))
+        known = old.known and bool(old.seen) and not old.trimmed
+        self.paths[LIVE] = Body(old.data, known=known, trimmed=old.trimmed, seen=set(old.seen))
+        if old.held:
+            self.adrift.append(old)
+        if lines:
+            self.write(lines, LIVE)
+
+    @precondition(lambda self: LIVE in self.paths)
+    @rule(at=st.sampled_from([0, 1_500_000_000, 4_000_000_000]))
+    def touch(self, at: int) -> None:
+        """Its modification time is set, far back or ahead."""
+        os.utime(self.at(LIVE), (at, at))
+
     @precondition(lambda self: LIVE in self.paths and "aside/app.log" not in self.paths)
     @rule()
     def move_aside(self) -> None:
