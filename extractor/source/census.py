@@ -45,6 +45,7 @@ class Census:
         self._links = Links(self.register, self._newcomers)
         self._survey: Survey | None = None
         self._most = 0
+        self._closed: set[str] = set()  # paths that the last look could not stat or list
         for checkpoint in checkpoints:
             self._restore(checkpoint)
 
@@ -146,7 +147,10 @@ class Census:
         self.register.lead_to(file)
         if file.is_as(found):
             return
-        if not self._examine(file) and not found.st_size and file.size:
+        if self._examine(file):
+            return
+        file.blind_size = found.st_size
+        if not found.st_size and file.size:
             # Emptied, which needs no reading to be known: what it had may stand in a copy that will not stay.
             self.register.vanish(file, IncidentKind.TRUNCATED)
 
@@ -164,6 +168,7 @@ class Census:
             self.register.cannot_read(file.path)
             return False
         self.register.unreadable.discard(file.path)
+        file.blind_size = 0
         verdict = compared.verdict
         if verdict is Verdict.REWRITTEN or (verdict is Verdict.CUT and self._links.copied_away(file)):
             self._replace(file, held=held)
@@ -278,7 +283,10 @@ class Census:
         self._newcomers.withhold_unreadable()
 
     def _note_unreadable(self) -> None:
-        for path in self._newcomers.discovery.unreadable:
+        unreadable = self._newcomers.discovery.unreadable
+        self.register.unreadable -= self._closed - unreadable
+        self._closed = set(unreadable)
+        for path in unreadable:
             self.register.cannot_read(path)
 
     def _end(self, *, settle: bool) -> None:

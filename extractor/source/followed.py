@@ -42,6 +42,7 @@ class Followed:
         unresolved: While it is gone and may still be found again: what will be said if it is not.
         unresolved_at: Monotonic seconds since when.
         ended: Whether it was reported that nothing more will come.
+        blind_size: Bytes at the last look, while they cannot be read; of which file, nobody knows.
         withheld, counted: See `Identity`.
         assumed: Bytes of `size` that nobody has seen: how long a compressed copy is shows at its end.
     """
@@ -74,6 +75,7 @@ class Followed:
     ended: bool = False
     withheld: bool = False
     counted: int = 0
+    blind_size: int = 0
     assumed: int = 0
 
     @classmethod

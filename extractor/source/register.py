@@ -112,6 +112,10 @@ class Register:
     def vanish(self, file: Followed, kind: IncidentKind) -> None:
         """Nothing leads to these bytes any more. They may still be found elsewhere."""
         self.handles.close(file)
+        self.unreadable.discard(file.path)
+        if kind is IncidentKind.VANISHED:
+            file.size = max(file.size, file.blind_size)
+        file.blind_size = 0
         self.lay_away(file)
         file.unresolved, file.unresolved_at = kind, self.clock.monotonic()
         self.unresolved[file.file_id] = file

@@ -54,6 +54,40 @@ def test_h11_unreadable_from_the_start(home: Path) -> None:
         assert [(i.kind, i.size) for i in recorder.incidents[2:]] == [(IncidentKind.UNOPENED, size)]
 
 
+def test_h11_grown_while_it_could_not_be_read_and_deleted(home: Path) -> None:
+    """What a stat has seen of a known file counts, though nobody could read it."""
+    log = home / "app.log"
+    append(log, numbered("line", 3))
+    with Recorder(home) as recorder:
+        recorder.step()
+        recorder.crash()
+        before = log.stat().st_size
+        with log.open("ab") as writer:  # which was open before
+            log.chmod(0)
+            writer.write(b"\n".join(numbered("line", 3, 3)) + b"\n")
+        grown = log.stat().st_size - before
+        recorder.step()
+        log.unlink()
+        recorder.finish()
+        assert recorder.lost() == grown
+
+
+def test_h11_a_folder_that_closes_twice_is_told_twice(home: Path) -> None:
+    """Once each time."""
+    folder = home / "logs"
+    folder.mkdir()
+    append(folder / "app.log", numbered("line", 3))
+    with Recorder(home, ("logs/*.log",)) as recorder:
+        for times in (1, 2):
+            folder.chmod(0)
+            recorder.step()
+            recorder.step()
+            assert recorder.kinds().count(IncidentKind.UNREADABLE) == times
+            folder.chmod(0o700)
+            recorder.step()
+        assert recorder.lines == numbered("line", 3)
+
+
 def test_h11_folder_without_permission(home: Path) -> None:
     """A folder that cannot be entered for a while takes nothing from what is known of its files."""
     folder = home / "logs"
