@@ -189,10 +189,15 @@ class Deliverer:
         while not stop.is_set():
             progress = self.step()
             if progress.kind is ProgressKind.IDLE:
-                self._bell.wait(progress.wait_s)
-                self._bell.clear()
+                self.rest(progress.wait_s)
             elif progress.wait_s > 0:
                 stop.wait(progress.wait_s)
+
+    def rest(self, wait_s: float) -> None:
+        """Wait for so long, or until woken."""
+        if wait_s > 0:
+            self._bell.wait(wait_s)
+            self._bell.clear()
 
     def drain(self, within_s: float, leave: Stop) -> None:
         """Send what can still be sent in so many seconds; no request outlasts them.

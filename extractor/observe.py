@@ -5,7 +5,7 @@ Hears of each step from the thread that made it; serving it to the outside is th
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -252,10 +252,13 @@ _STALLED = {Loop.COLLECT: Trouble.COLLECT_STALLED, Loop.DELIVER: Trouble.DELIVER
 class ObservedStore:
     """A store whose records are counted, in the place of the store itself: see `collect.RecordStore`."""
 
-    def __init__(self, store: RecordStore, observer: Observer) -> None:
-        """Both are used, none is owned."""
+    def __init__(
+        self, store: RecordStore, observer: Observer, wake: Callable[[], None] = lambda: None
+    ) -> None:
+        """Both are used, none is owned; `wake` is called at once when events have entered the outbox."""
         self._store = store
         self._observer = observer
+        self._wake = wake
 
     def record(
         self,
@@ -272,6 +275,8 @@ class ObservedStore:
         recorded = self._store.record(
             checkpoints, given, suppress=suppress, tallies=tallies, incidents=incidents, forgotten=forgotten
         )
+        if recorded.events:
+            self._wake()
         self._observer.recorded(() if suppress else given, recorded, () if suppress else tallies)
         return recorded
 

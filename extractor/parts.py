@@ -146,7 +146,7 @@ class Work:
         return Collector(
             self.follower,
             self.intake,
-            ObservedStore(self.store, self.observer),
+            ObservedStore(self.store, self.observer, self.deliverer.wake),
             clock=self.clock,
             opted_out=lambda: not self.opt_out.allowed(),
             others=others,
@@ -154,7 +154,7 @@ class Work:
 
     def build_reader(self, intake: Intake) -> WholeReader:
         """What reads compressed files, which are never followed."""
-        store = ObservedStore(self.store, self.observer)
+        store = ObservedStore(self.store, self.observer, self.deliverer.wake)
         return WholeReader(intake, store, clock=self.clock, limits=wiring.build_limits(self.config))
 
     def compressed(self) -> list[File]:

@@ -22,7 +22,7 @@ from extractor.observe import Loop, Observer
 from extractor.once import Once
 from extractor.parts import Parts, Work
 from extractor.problems import ProblemError
-from extractor.process import Exit, Signals, Systemd, forbid_core_files, leave
+from extractor.process import Exit, Signals, Systemd, forbid_core_files, leave, tune_interpreter
 from extractor.source.wake import Wake, folders_to_watch
 from extractor.store import StoreBroken, StoreError, StoreUnavailable
 from extractor.telemetry import Trouble
@@ -117,6 +117,7 @@ class Service:
         """Read every file to its end, deliver what is in the outbox, end."""
         once = Once(self.work, self._stop, self._bell)
         self._start(Loop.COLLECT, once.run)
+        self._start(Loop.DELIVER, once.deliver)
         for number in self._watch():
             self._ask_to_stop(number)
         ended = self._end()
@@ -244,8 +245,6 @@ class Service:
             step_s = now() - began
             if changed is None:
                 look_at = now() + self._pause_s()
-            if progress.events:
-                work.deliverer.wake()
             if now() >= prune_at:
                 prune_at = now() + PRUNE_EVERY_S
                 work.prune()
@@ -277,6 +276,7 @@ def serve(path: Path, environ: Mapping[str, str]) -> Exit:
         StoreError: The state cannot be had at the start.
     """
     forbid_core_files()
+    tune_interpreter()
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     with logs.only_voice(), Signals(*numbers) as signals, Systemd(environ) as systemd:
         parts = Parts.load(path, environ)
@@ -313,6 +313,7 @@ def run_once(path: Path, environ: Mapping[str, str]) -> Exit:
         StoreError: The state cannot be had.
     """
     forbid_core_files()
+    tune_interpreter()
     with logs.only_voice(), Signals(signal.SIGTERM, signal.SIGINT) as signals:
         parts = Parts.load(path, environ)
         logs.set_level(parts.config.log_level)
