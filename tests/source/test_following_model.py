@@ -202,8 +202,8 @@ class Following(RuleBasedStateMachine):
         spare = self.folder / "spare"
         spare.write_bytes(old.data)
         spare.rename(self.at(LIVE))
-        known = old.known and bool(old.seen) and not old.trimmed
-        self.paths[LIVE] = Body(old.data, known=known, trimmed=old.trimmed, seen=set(old.seen))
+        # By what was seen of the old one it may be found, but what it has besides was met by no look yet.
+        self.paths[LIVE] = Body(old.data, trimmed=old.trimmed, seen=set(old.seen))
         if old.held:
             self.adrift.append(old)
         if lines:
