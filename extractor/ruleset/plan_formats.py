@@ -8,6 +8,8 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from extractor.problems import spell_out
+
 Json = Mapping[str, Any]
 
 _DRAFT = "http://json-schema.org/draft-07/schema#"
@@ -112,10 +114,15 @@ def plan_as_csv(plan: Json) -> str:
         for one in event["properties"]:
             accepted = " or ".join(map(in_words, one["accepts"]))
             always = "yes" if one["required"] else "no"
-            writer.writerow(
-                [event["name"], one["name"], one["about"], accepted, always, ", ".join(one["sources"])]
-            )
+            row = [event["name"], one["name"], one["about"], accepted, always, ", ".join(one["sources"])]
+            writer.writerow(map(_cell, row))
     return text.getvalue()
+
+
+def _cell(text: str) -> str:
+    """A text that no spreadsheet takes for a formula, nor a terminal for a command: a pack's author may be anybody."""
+    shown = spell_out(text)
+    return f"'{shown}" if shown.startswith(("=", "+", "-", "@")) else shown
 
 
 def in_words(accepts: Json) -> str:

@@ -3,8 +3,10 @@
 Rendered from the plan, hence from the rules that decide; the page for the shipped pack is `docs/events.md`.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from extractor.problems import spell_out
 from extractor.ruleset.plan import PlannedEvent, PlannedProperty, TrackingPlan
 from extractor.ruleset.rule import UnidentifiedUsers
 from extractor.ruleset.value import Constraint, Type
@@ -49,7 +51,7 @@ def _lines(plan: TrackingPlan, opt_out_variables: Sequence[str]) -> Iterator[str
     yield "starts to use the billing app. What for: to see which steps are taken and where organizations get stuck."
     yield "\n| event | what happened | what it is good for |\n|---|---|---|"
     for event in plan.events:
-        yield f"| [`{event.name}`](#{event.name}) | {_cell(event.about)} | {_cell(event.why)} |"
+        yield f"| [`{event.name}`](#{event.name}) | {_words(event.about)} | {_words(event.why)} |"
     yield f"\n{_every_event(plan)}"
     yield f"\n{_NEVER}"
     yield from _opt_out(opt_out_variables)
@@ -60,7 +62,7 @@ def _lines(plan: TrackingPlan, opt_out_variables: Sequence[str]) -> Iterator[str
         yield from (f"- `{rule}`" for rule in plan.disabled)
     if plan.cannot_show:
         yield "\n## What a log cannot show\n"
-        yield from (f"- {note}" for note in plan.cannot_show)
+        yield from (f"- {_words(note)}" for note in plan.cannot_show)
 
 
 def _every_event(plan: TrackingPlan) -> str:
@@ -100,39 +102,71 @@ def _opt_out(variables: Sequence[str]) -> Iterator[str]:
 
 
 def _event(event: PlannedEvent) -> Iterator[str]:
-    yield f"\n## {event.name}\n\n{event.about}."
+    yield f"\n## {event.name}\n\n{_words(event.about)}."
     if event.why:
-        yield f"\nWhat for: {event.why[0].lower()}{event.why[1:]}."
+        yield f"\nWhat for: {_words(event.why[0].lower() + event.why[1:])}."
     yield "\n| property | what it is | accepted | comes from | always there |\n|---|---|---|---|---|"
     yield from map(_property, event.properties)
-    yield f"\nUser id: {_cell(_either(event.users))}."
+    yield f"\nUser id: {_either(event.users)}."
     if event.groups:
-        yield f"\nGroup id: {_cell(_either(event.groups))}."
+        yield f"\nGroup id: {_either(event.groups)}."
     yield "\nFound where:\n"
     for rule in event.rules:
-        about = f": {rule.about}" if rule.about else ""
-        yield f"- `{rule.id}`{about}. {rule.key[0].upper()}{rule.key[1:]}."
-        yield from (f"    - `{condition}`" for condition in rule.conditions)
+        about = f": {_words(rule.about)}" if rule.about else ""
+        yield f"- `{rule.id}`{about}. {_words(rule.key[0].upper() + rule.key[1:])}."
+        yield from (f"    - {_code(condition)}" for condition in rule.conditions)
 
 
 def _property(one: PlannedProperty) -> str:
     accepted = " or ".join(map(_accepted, one.constraints))
-    sources = ", ".join(f"`{source}`" for source in one.sources)
+    sources = ", ".join(map(_code, one.sources))
     about = one.about + (f" (reason: {one.reason})" if one.reason else "")
     always = "yes" if one.required else "no"
-    return f"| `{one.name}` | {_cell(about)} | {_cell(accepted)} | {_cell(sources)} | {always} |"
+    return f"| `{one.name}` | {_words(about)} | {_in_cell(accepted)} | {_in_cell(sources)} | {always} |"
 
 
 def _accepted(constraint: Constraint) -> str:
     """In words, with a warning where anybody may have written anything."""
     if constraint.type is not Type.STRING or constraint.enum or constraint.pattern is not None:
-        return str(constraint)
-    return f"{'free text' if constraint.check_text else 'free text, not checked'}: {constraint}"
+        return _in_words(constraint)
+    return f"{'free text' if constraint.check_text else 'free text, not checked'}: {_in_words(constraint)}"
+
+
+def _in_words(constraint: Constraint) -> str:
+    """A constraint, its pattern as code."""
+    if constraint.pattern is None:
+        return _words(str(constraint))
+    before, _, after = str(constraint).partition(f" {constraint.pattern.text}")
+    return f"{_words(before)} {_code(constraint.pattern.text)}{_words(after)}"
 
 
 def _either(constraints: Sequence[Constraint]) -> str:
-    return " or ".join(map(str, constraints))
+    return " or ".join(map(_in_words, constraints))
 
 
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+_BAR = re.compile(r"(?<!\\)\|")
+_MARKUP = re.compile(r"[\\<>&\[\]`|#~]")
+"""What begins a link, a picture, HTML (a comment hides all behind it), code, a heading or a cell, in CommonMark."""
+
+
+def _words(text: str) -> str:
+    """What a pack says, as words and nothing else: the page must not be its author's to shape."""
+    return _MARKUP.sub(r"\\\g<0>", _line(text))
+
+
+def _code(text: str) -> str:
+    """The same as code, whatever stands in it."""
+    line = _line(text)
+    if "`" not in line:
+        return f"`{line}`"
+    fence = "`" * (max(map(len, re.findall("`+", line))) + 1)
+    return f"{fence} {line} {fence}"
+
+
+def _in_cell(text: str) -> str:
+    """What is to stand in a cell: a bar in code ends it all the same."""
+    return _BAR.sub(r"\|", text)
+
+
+def _line(text: str) -> str:
+    return spell_out(" ".join(text.split()))

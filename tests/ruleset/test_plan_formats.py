@@ -9,12 +9,13 @@ from typing import Any
 
 import jsonschema
 import pytest
+from markdown_it import MarkdownIt
 
 from extractor.ruleset.plan import build_plan, plan_as_json
 from extractor.ruleset.plan_formats import NotAPlanError, in_words, more_than, plan_as_csv, plan_as_schema
 from extractor.ruleset.plan_page import render_markdown
 from extractor.ruleset.rule import UnidentifiedUsers
-from tests.packs import assemble, message, pack, rule, shipped_pack
+from tests.packs import HEAD, assemble, message, pack, rule, shipped_pack
 from tests.test_lago_logs import DATA, VARIABLES, VERSIONS, Sample
 
 Plan = dict[str, Any]
@@ -242,3 +243,51 @@ def test_the_page_says_what_is_never_collected_and_how_to_opt_out() -> None:
     )
     page = render_markdown(build_plan(assemble(unchecked)))
     assert r"(reason: ours \| own) | free text, not checked: string, at most 9 characters |" in page
+
+
+HOSTILE = [
+    "<!-- ",
+    "--> ",
+    "\n\n# What never is\n\nnothing",
+    "~~~\n",
+    "[click](https://evil.example)",
+    "![seen](https://evil.example/pixel)",
+    "<script>alert(1)</script>",
+    "`` ` ```",
+    "| a | b |\n|---|---|",
+    "\x1b[31m\u202e",
+    "=HYPERLINK(A1)",
+    "\\",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_pack_shapes_neither_page_nor_spreadsheet(text: str) -> None:
+    """Its words are words: they hide no event, add no heading, link, picture or formula, and act on no terminal."""
+    told = json.dumps(text)
+    head = HEAD.replace("about: Somebody ordered", f"about: {told}, why: {told}")
+    assert told in head
+    conditions = f"[{{field: job, equals: {told}}}]"
+    rules_ = rule(f"    properties: {{note: {{from: note, max_length: 9, about: {told}}}}}\n")
+    plan = build_plan(assemble(pack(rules_.replace("[{field: job, equals: Order}]", conditions), head=head)))
+
+    page = render_markdown(plan)
+    tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(page)
+    inner = [child for token in tokens for child in token.children or ()]
+    plain = (
+        MarkdownIt("commonmark").enable("table").parse(render_markdown(build_plan(assemble(pack(rule())))))
+    )
+    assert [token.tag for token in tokens if token.type == "heading_open"] == [
+        token.tag for token in plain if token.type == "heading_open"
+    ]
+    assert {token.type for token in (*tokens, *inner)}.isdisjoint(
+        {"html_block", "html_inline", "image", "fence"}
+    )
+    assert {child.attrs["href"] for child in inner if child.type == "link_open"} == {"#order_placed"}
+    assert all(letter == "\n" or letter.isprintable() for letter in page)
+
+    read: Plan = json.loads(json.dumps(plan_as_json(plan)))
+    table = plan_as_csv(read)
+    cells = [cell for row in csv.reader(io.StringIO(table)) for cell in row]
+    assert not any(cell.startswith(("=", "+", "-", "@")) for cell in cells)
+    assert all(letter == "\n" or letter.isprintable() for letter in table)
