@@ -47,4 +47,4 @@ def diff_command(path: Path, old: Path) -> int:
 
 
 def _json(document: object) -> str:
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(document, indent=2) + "\n"  # ASCII: a pack's words act on no terminal

@@ -1,5 +1,6 @@
 """What people outside wrote is shown, and acts on no terminal: values, file names, packs."""
 
+import json
 from unicodedata import category
 
 import pytest
@@ -68,4 +69,46 @@ def test_nothing_of_a_pack_acts_on_a_terminal(shell: Shell) -> None:
     shell.write("extractor.yaml", CONFIG.replace("[lago]", "[pack.yaml]"))
     said = shell("check")
     assert said.code == 1
+    assert_harmless(said)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["check"],
+        *(["plan", "--format", form] for form in ("markdown", "csv", "json", "json-schema")),
+        ["preview"],
+        ["explain", "api.log", "--all", "--show-values"],
+        ["coverage", "api.log"],
+        ["run", "--once"],
+        ["funnel"],
+        ["status"],
+    ],
+    ids=" ".join,
+)
+def test_nothing_that_a_good_pack_says_acts_on_a_terminal(shell: Shell, command: list[str]) -> None:
+    """What it is about, why, what it compares with and sends: its author's to choose, and shown in many places."""
+    told = json.dumps(ESCAPES)
+    line = json.dumps({"job": ESCAPES, "note": "x"})
+    shell.write(
+        "pack.yaml",
+        f"pack: shop\nversion: 1\nabout: {told}\ncannot_show: [{told}]\n"
+        f"kinds: [{{form: '{{job}}'}}]\nknown_kinds: [{told}]\n"
+        f"events: {{placed: {{about: {told}, why: {told}}}}}\n"
+        f"funnel: [{{event: placed, about: {told}}}]\n"
+        f"rules:\n  - id: placed\n    about: {told}\n    event: placed\n    user: {{constant: nobody}}\n"
+        f"    when: [{{field: job, equals: {told}}}]\n"
+        f"    properties: {{note: {{from: note, enum: [x, {told}], about: {told}}}}}\n"
+        f"    examples:\n      - {{line: {json.dumps(line)}, gives: [{{event: placed, properties: {{note: x}}}}]}}\n"
+        "      - {line: '{}', gives: []}\n",
+    )
+    shell.write("api.log", line.encode() + b'\n{"job":"x"}\n')
+    config = CONFIG.replace("[lago]", "[pack.yaml]").replace("[api.log, worker.log, clock.log]", "[api.log]")
+    shell.write("extractor.yaml", config.replace('variables: {hosting_type: self, version: "1.51.0"}\n', ""))
+    if command[0] in {"funnel", "status"}:
+        assert shell("run", "--once").code == 0
+    said = shell(*command)
+    assert said.out
+    assert said.code in {0, 1}, said.err
+    assert "E0" not in said.err
     assert_harmless(said)
