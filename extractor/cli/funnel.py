@@ -11,6 +11,7 @@ from extractor import wiring
 from extractor.cli.state import reading
 from extractor.cli.terminal import columns, printable
 from extractor.config import load_config
+from extractor.destination.stdout import spell_unsafe
 from extractor.funnel import FunnelReport, build_funnels, funnel_as_object
 from extractor.words import share_text, span_text
 
@@ -25,7 +26,7 @@ def funnel_command(path: Path, *, as_json: bool) -> int:
         funnels = build_funnels(rules.funnels, state.first_times())
     if as_json:
         document = {"funnels": [funnel_as_object(one) for one in funnels]}
-        sys.stdout.write(orjson.dumps(document).decode() + "\n")
+        sys.stdout.write(spell_unsafe(orjson.dumps(document)).decode() + "\n")
         return 0
     if not funnels:
         sys.stdout.write("no rule pack in use names a funnel; a pack says its steps under `funnel`\n")

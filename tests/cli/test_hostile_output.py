@@ -82,6 +82,7 @@ def test_nothing_of_a_pack_acts_on_a_terminal(shell: Shell) -> None:
         ["coverage", "api.log"],
         ["run", "--once"],
         ["funnel"],
+        ["funnel", "--json"],
         ["status"],
     ],
     ids=" ".join,
