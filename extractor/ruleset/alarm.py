@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from extractor.ruleset.seen import KIND, MATCH, MISS, RENAMED, Seen, Sort
+from extractor.ruleset.seen import BESIDE, KIND, MATCH, MISS, RENAMED, Seen, Sort
 from extractor.telemetry import DriftKind
 
 SILENT_S = 24 * 3600.0
@@ -16,9 +16,19 @@ NEW_KIND_S = 7 * 24 * 3600.0
 LEAST_BEFORE = 5
 """Lines on which something stood before it can be said to have changed."""
 
-STRICT_RUN, STRICT_CHANCE = 3, 1e-4
-LAX_RUN, LAX_CHANCE = 5, 1e-6
-"""How many lines in a row, and how unlikely that is, going by how often it was so before (Laplace's rule)."""
+STRICT_RUN, LAX_RUN = 3, 5
+"""How many lines in a row, for a field that the rule cannot do without and for another."""
+
+CHANCE = 1e-4
+"""How unlikely they are, going by how often it was so before (Laplace's rule)."""
+
+OMITTED_CHANCE = 1e-6
+"""The same where a field is left out that lines may do without. Lines of one client follow each other and are alike:
+they are no independent draws."""
+
+INSTEAD_CHANCE = 0.01
+"""The same where a new name stands beside that holds what could be the value, which is held to `CHANCE` itself; of a
+field that few values could be, nothing more is asked."""
 
 STOPPED_RUN = 50
 STOPPED_TIMES = 10
@@ -61,7 +71,10 @@ def judge(rows: Iterable[Seen], *, now: float, rules: Collection[str] | None = N
     found = [*_renamed(groups, now), *_changed(groups)]
     broken = {alarm.rule for alarm in found}
     found += [alarm for alarm in _stopped(groups) if alarm.rule not in broken]
-    explained = {alarm.kind for alarm in found if alarm.what is DriftKind.RENAMED}
+    renamed = {alarm.rule for alarm in found if alarm.what is DriftKind.RENAMED}
+    explained = {
+        row.kind for rows in groups.values() for row in rows if row.sort == RENAMED and row.rule in renamed
+    }
     found += _kinds(groups, explained, now)
     first: dict[tuple[str, str, str], Alarm] = {}
     for alarm in sorted(found, key=lambda one: one.since):
@@ -72,50 +85,134 @@ def judge(rows: Iterable[Seen], *, now: float, rules: Collection[str] | None = N
 _Groups = Mapping[tuple[str, str, str], list[Seen]]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sign:
+    """What stands at a field of one kind of line now, and did not before.
+
+    Attributes:
+        kind: The kind.
+        now: The row of what stands there now.
+        usual: What did before.
+        before: On how many lines it did.
+        lines: How many there were before, with it or without.
+        beside: The row of names never seen that hold what could be its value, or None.
+        longer: It is so for longer than it ever was.
+    """
+
+    kind: str
+    now: Seen
+    usual: Seen
+    before: int
+    lines: int
+    beside: Seen | None = None
+    longer: bool
+
+
 def _changed(groups: _Groups) -> Iterator[Alarm]:
+    """What stands at a field now, over all kinds of lines on which it does."""
+    signs: dict[tuple[str, str, str], list[_Sign]] = {}
     for (rule, kind, field), rows in groups.items():
-        current = next((row for row in rows if row.run and row.sort in set(Sort)), None)
-        if not field or current is None:
+        if field:
+            for sign in _signs(kind, rows):
+                signs.setdefault((rule, field, sign.now.sort), []).append(sign)
+    for (rule, field, sort), every in signs.items():
+        found = _unlikely(every)
+        if not found:
             continue
-        usual = max((row for row in rows if row is not current), key=lambda row: row.lines, default=None)
-        if usual is None or usual.sort == Sort.MISSING or not _is_unlikely(current, rows):
-            continue
+        run, before = sum(one.now.run for one in found), sum(one.before for one in found)
+        kind = found[0].kind if len(found) == 1 else ""
         where = f" of {kind}" if kind else ""
-        before = f"rule {rule}: {field}, a {usual.sort} on {usual.lines} lines{where}"
-        if current.sort == Sort.MISSING:
+        if sort == Sort.MISSING:
             what, after = DriftKind.VANISHED, "is missing"
-        elif current.sort == Sort.UNDECODABLE:
+        elif sort == Sort.UNDECODABLE:
             what, after = DriftKind.TYPE_CHANGED, "cannot be decoded"
         else:
-            what, after = DriftKind.TYPE_CHANGED, f"is a {current.sort}"
-        words = f"{before}, {after} on the last {current.run}"
-        yield Alarm(what=what, rule=rule, field=field, kind=kind, since=current.since, words=words)
+            what, after = DriftKind.TYPE_CHANGED, f"is a {sort}"
+        words = f"rule {rule}: {field}, a {found[0].usual.sort} on {before} lines{where}, {after} on the last {run}"
+        since = min(one.now.since for one in found)
+        yield Alarm(what=what, rule=rule, field=field, kind=kind, since=since, words=words)
 
 
-def _is_unlikely(current: Seen, rows: list[Seen]) -> bool:
-    run, chance = (STRICT_RUN, STRICT_CHANCE) if current.strict else (LAX_RUN, LAX_CHANCE)
-    before = sum(row.lines for row in rows) - current.run
-    if before < LEAST_BEFORE or current.run < run or current.run <= 3 * current.longest:
-        return False
-    return float(((current.lines - current.run + 1) / (before + 2)) ** current.run) < chance
+def _unlikely(signs: list[_Sign]) -> list[_Sign]:
+    """Those of one field that are no accident together."""
+    renamed = [(one, one.beside) for one in signs if one.beside is not None]
+    if renamed and _chance((row, one.lines) for one, row in renamed) < CHANCE:
+        few = all(row.strict for _, row in renamed)
+        most = all(row.run * 2 >= one.now.run for one, row in renamed)
+        instead = [one for one, _ in renamed]
+        if few and sum(row.run for _, row in renamed) >= STRICT_RUN:
+            return instead
+        if most and _is_enough(instead, INSTEAD_CHANCE):
+            return instead
+    longer = [one for one in signs if one.longer]
+    omitted = any(one.now.sort == Sort.MISSING and not one.now.strict for one in longer)
+    if longer and _is_enough(longer, OMITTED_CHANCE if omitted else CHANCE):
+        return longer
+    return []
+
+
+def _is_enough(signs: list[_Sign], limit: float) -> bool:
+    return (
+        sum(one.before for one in signs) >= LEAST_BEFORE
+        and sum(one.now.run for one in signs) >= (STRICT_RUN if signs[0].now.strict else LAX_RUN)
+        and _chance((one.now, one.lines) for one in signs) < limit
+    )
+
+
+def _signs(kind: str, rows: list[Seen]) -> Iterator[_Sign]:
+    by_sort = {row.sort: row for row in rows}
+    missing, beside = by_sort.get(Sort.MISSING), by_sort.get(BESIDE)
+    there = [row for row in rows if row.sort in set(Sort) and row.sort != Sort.MISSING]
+    present = sum(row.lines for row in there)
+    if not present:
+        return
+    usual = max(there, key=lambda row: row.lines - row.run)
+    current = next((row for row in there if row.run), None)
+    if missing is not None and missing.run:
+        before = missing.lines - missing.run
+        yield _Sign(
+            kind=kind,
+            now=missing,
+            usual=usual,
+            before=present,
+            lines=present + before,
+            beside=beside if beside is not None and beside.run else None,
+            longer=missing.run > 3 * missing.longest and before < present,
+        )
+    if current is not None and current is not usual:
+        before = present - current.run
+        longer = current.run > 3 * current.longest
+        yield _Sign(kind=kind, now=current, usual=usual, before=before, lines=before, longer=longer)
+
+
+def _chance(rows: Iterable[tuple[Seen, int]]) -> float:
+    """How likely runs are, by how many of so many lines before were alike (Laplace's rule of succession)."""
+    found = list(rows)
+    alike = sum(row.lines - row.run for row, _ in found)
+    rate = (alike + 1) / (sum(lines for _, lines in found) + 2)
+    return float(rate ** sum(row.run for row, _ in found))
 
 
 def _renamed(groups: _Groups, now: float) -> Iterator[Alarm]:
+    found: dict[tuple[str, str], list[Seen]] = {}
     for rows in groups.values():
         for row in rows:
-            if row.sort == RENAMED and row.run >= STRICT_RUN and now - row.since < NEW_KIND_S:
-                words = (
-                    f"rule {row.rule}: {row.run} lines of a new kind, {row.kind}, are like those that it takes, "
-                    f"but for {row.field}"
-                )
-                yield Alarm(
-                    what=DriftKind.RENAMED,
-                    rule=row.rule,
-                    field=row.field,
-                    kind=row.kind,
-                    since=row.since,
-                    words=words,
-                )
+            if row.sort == RENAMED and row.run and now - row.since < NEW_KIND_S:
+                found.setdefault((row.rule, row.field), []).append(row)
+    for (rule, field), rows in found.items():
+        run = sum(row.run for row in rows)
+        if run >= STRICT_RUN:
+            kinds = ", ".join(sorted({row.kind for row in rows}))
+            words = f"rule {rule}: {run} lines of a new kind, {kinds}, are like those that it takes, but for {field}"
+            first = min(rows, key=lambda row: row.since)
+            yield Alarm(
+                what=DriftKind.RENAMED,
+                rule=rule,
+                field=field,
+                kind=first.kind,
+                since=first.since,
+                words=words,
+            )
 
 
 def _stopped(groups: _Groups) -> Iterator[Alarm]:

@@ -4,14 +4,15 @@ What is counted is a sample: exact numbers would cost the speed that the prefilt
 it, and lines that are read again after a failed transaction count twice; an alarm needs neither to be exact.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
 
 from extractor.decode.record import decode_json
 from extractor.ruleset.path import Path
-from extractor.ruleset.rule import RuleSet
-from extractor.ruleset.seen import KIND, MATCH, RENAMED, Seen
-from extractor.ruleset.watch import Watch
+from extractor.ruleset.rule import Decode, RuleSet
+from extractor.ruleset.seen import BESIDE, KIND, MATCH, RENAMED, Seen, Sort
+from extractor.ruleset.watch import Found, Watch
 from extractor.telemetry import Reason
 
 LEARNING_LINES = 100
@@ -27,9 +28,16 @@ with each start. What of it was not used in one chunk is there for the next."""
 LIVE_BYTES, LIVE_LINES = 64 * 1024, 32
 """A live log comes in small chunks: each adds so many lines, and then nearly every line is looked at."""
 
-BYTES_PER_LINE = 512 * 1024
-"""A backlog comes in chunks of 4 MiB at some GB/s: one line for so many bytes is a thirtieth of its time."""
+BYTES_PER_GLANCE, BYTES_PER_LOOK = 1 << 20, 4 << 20
+"""A backlog comes in large chunks at some GB/s: one line for so many bytes is a fiftieth of its time."""
 
+STRANGER_LINES = 50
+"""Lines of a new kind that are held against what rules take."""
+
+LEAST_SEEN, MAX_NAMES = 5, 100
+"""Lines with a field after which the names beside it are known, if they are not more than so many."""
+
+_Subject = tuple[str, str, str]
 _Key = tuple[str, str, str, str]
 
 
@@ -49,6 +57,37 @@ class _Count:
         self.longest, self.run = max(self.longest, self.run), 0
 
 
+@dataclass(slots=True)
+class _Names:
+    """Names that stood beside a field, by this process: they are not kept, since they may be somebody's own.
+
+    Attributes:
+        known: On lines with the field, and on those without it before the present run of such lines.
+        fresh: On lines of the present run.
+        lines: With the field.
+    """
+
+    known: set[str] = field(default_factory=set)
+    fresh: set[str] = field(default_factory=set)
+    lines: int = 0
+
+    def learn(self, holder: Mapping[str, object]) -> None:
+        """The field is there."""
+        self.lines += 1
+        if len(self.known) <= MAX_NAMES and (self.fresh or not self.known.issuperset(holder)):
+            self.known.update(self.fresh, islice(holder, MAX_NAMES + 1))
+            self.fresh.clear()
+
+    def strangers(self, holder: Mapping[str, object]) -> Iterable[str]:
+        """The field is missing: the names that never stood there before it was."""
+        if self.lines < LEAST_SEEN or len(self.known) > MAX_NAMES or len(holder) > MAX_NAMES:
+            return ()
+        found = [name for name in holder if name not in self.known]
+        if len(self.fresh) <= MAX_NAMES:
+            self.fresh.update(found)
+        return found
+
+
 class Drift:
     """What lines look like, counted. One thread; no clock: the time of each line is given."""
 
@@ -64,12 +103,16 @@ class Drift:
         self._heads = frozenset(rules.kinds.heads())
         self._by_head = _by_head(self._watches, self._heads)
         self._counts: dict[_Key, _Count] = {}
-        self._running: dict[tuple[str, str, str], str] = {}
+        self._running: dict[_Subject, str] = {}
+        self._names: dict[_Subject, _Names] = {}
         self._changed: set[_Key] = set()
         self._known: dict[str, _Key] = {}
         self._renamed: dict[str, list[_Key]] = {}
+        self._strangers: set[str] = set()
+        self._looked = b""
         self._observed = 0
-        self._glances, self._looks = BURST_GLANCES, BURST_LOOKS
+        self._glances: float = BURST_GLANCES
+        self._looks: float = BURST_LOOKS
         self.now = 0.0
         """Unix seconds of reading: a line is no older than that, whatever its file's last change is."""
         self.gone: list[Seen] = []
@@ -92,7 +135,7 @@ class Drift:
                 self._changed.add(key)
         elif row.sort == RENAMED:
             self._renamed.setdefault(row.kind, []).append(key)
-        elif row.run:
+        elif row.run and row.sort not in (Sort.MISSING, BESIDE):
             self._running[row.subject] = row.sort
 
     def changes(self) -> list[Seen]:
@@ -127,37 +170,45 @@ class Drift:
 
     def begin_chunk(self, size: int) -> int:
         """How many of the lines at the start of a chunk of so many bytes are worth a `glance`."""
-        more = LIVE_LINES if size <= LIVE_BYTES else size // BYTES_PER_LINE + 1
-        self._looks = min(BURST_LOOKS, self._looks + more)
-        self._glances = min(BURST_GLANCES, self._glances + more)
-        return self._glances
+        live = size <= LIVE_BYTES
+        self._looks = min(BURST_LOOKS, self._looks + (LIVE_LINES if live else size / BYTES_PER_LOOK))
+        self._glances = min(BURST_GLANCES, self._glances + (LIVE_LINES if live else size / BYTES_PER_GLANCE))
+        return int(self._glances)
 
     def spend(self, lines: int) -> None:
         """So many lines were glanced at."""
         self._glances -= lines
 
     def glance(self, text: bytes, at: float) -> None:
-        """A line that the prefilter may have skipped: only its kind is looked at."""
+        """A line that the prefilter may have skipped: its kind is looked at, and all of it where it has none."""
+        if text == self._looked:
+            return
         record = decode_json(text)
-        if not isinstance(record, Reason):
-            self._note_kind(record, max(at, self.now))
+        if isinstance(record, Reason) or self._note_kind(record, max(at, self.now)):
+            return
+        # A live log leaves looks over, and its app names its kinds: a line without one may have lost the name.
+        if self._kinds.forms and self._looks > BURST_LOOKS // 2:
+            self._looks -= 1
+            self._look(record, "", max(at, self.now))
 
     def look(self, text: bytes, at: float) -> None:
         """A line that a rule may match: all that the rules look at is looked at."""
-        if self._looks <= 0:
+        if self._looks < 1:
             return
         self._looks -= 1
+        self._looked = text
         record = decode_json(text)
-        if isinstance(record, Reason):
-            return
-        at = max(at, self.now)
-        kind = self._note_kind(record, at)
+        if not isinstance(record, Reason):
+            at = max(at, self.now)
+            self._look(record, self._note_kind(record, at), at)
+
+    def _look(self, record: dict[str, object], kind: str, at: float) -> None:
+        decoded: dict[Decode, object] = {}
         for watch in self._about(record) if kind else self._watches:
-            rule = watch.rule.id
-            for field, sort, strict, kindless in watch.look(record):
-                self._count(rule, "" if kindless else kind, field, sort, strict=strict, at=at)
-                if sort == MATCH:
-                    self._matched(rule)
+            for found in watch.look(record, decoded):
+                self._count(watch, "" if found.kindless else kind, found, at)
+                if found.sort == MATCH:
+                    self._matched(watch.rule.id)
 
     def _about(self, record: dict[str, object]) -> Iterable[Watch]:
         """Rules that are about the line, by the first field of its kind: it is there, since the line has a kind."""
@@ -177,39 +228,39 @@ class Drift:
                 return ""
             key = self._known[kind] = ("", kind, "", KIND)
             self._counts[key] = _Count(since=at)
-            if self._observed > LEARNING_LINES:
-                self._meet(kind, record, at)
+            if self._observed > LEARNING_LINES and not any(watch.is_about(record) for watch in self._watches):
+                self._counts[key].run = int(self._kinds.looks_like_activation(kind))
+                self._strangers.add(kind)
         count = self._counts[key]
         if count.run and any(watch.is_about(record) for watch in self._watches):
             count.run = 0  # a rule is about it by now
         count.lines += 1
         count.last_at = max(at, count.last_at)
         self._changed.add(key)
-        for renamed in self._renamed.get(kind, ()):
-            other = self._counts[renamed]
-            other.lines += 1
-            other.run += 1
-            other.last_at = at
-            self._changed.add(renamed)
+        if kind in self._renamed or kind in self._strangers:
+            self._compare(kind, record, at)
+            if count.lines >= STRANGER_LINES:
+                self._strangers.discard(kind)
         return kind
 
-    def _meet(self, kind: str, record: dict[str, object], at: float) -> None:
-        """A kind for the first time: is it an activation that nobody knows, or another name for what a rule takes?"""
-        if any(watch.is_about(record) for watch in self._watches):
-            return
-        self._counts[self._known[kind]].run = int(self._kinds.looks_like_activation(kind))
-        found = [
-            (score, watch.rule.id, field)
-            for watch in self._watches
-            if (watch.rule.id, "", "", MATCH) in self._counts
-            for score, field in watch.resemblance(record, self._heads)
-        ]
-        best = max((score for score, _, _ in found), default=0)
-        for score, rule, field in found:
-            if score == best:
-                key = (rule, kind, field, RENAMED)
+    def _compare(self, kind: str, record: dict[str, object], at: float) -> None:
+        """A line of a new kind: is it what rules take, under another name?"""
+        for watch in self._watches:
+            rule = watch.rule.id
+            if (rule, "", "", MATCH) not in self._counts:
+                continue
+            field = watch.resemblance(record, self._heads)
+            if field is None:
+                continue
+            key = (rule, kind, field, RENAMED)
+            if key not in self._counts:
                 self._counts[key] = _Count(strict=True, since=at)
                 self._renamed.setdefault(kind, []).append(key)
+            count = self._counts[key]
+            count.lines += 1
+            count.run += 1
+            count.last_at = at
+            self._changed.add(key)
 
     def _matched(self, rule: str) -> None:
         """A rule that matches is not the one whose lines have another name now."""
@@ -219,24 +270,47 @@ class Drift:
                     self._counts[key].end()
                     self._changed.add(key)
 
-    def _count(self, rule: str, kind: str, field: str, sort: str, *, strict: bool, at: float) -> None:
-        subject = (rule, kind, field)
+    def _count(self, watch: Watch, kind: str, found: Found, at: float) -> None:
+        subject = (watch.rule.id, kind, found.field)
+        if found.sort == Sort.MISSING:
+            # What a value is, where there is one, goes on: missing ends no run.
+            self._add(subject, Sort.MISSING, strict=found.strict, at=at)
+            names = self._names.get(subject)
+            if names is None or found.holder is None:
+                return
+            strangers = names.strangers(found.holder)
+            if any(watch.could_be(found.field, found.holder[name]) for name in strangers):
+                self._add(subject, BESIDE, strict=watch.is_narrow(found.field), at=at)
+            return
+        if found.holder is not None:
+            self._names.setdefault(subject, _Names()).learn(found.holder)
+        self._end(subject, Sort.MISSING)
+        self._end(subject, BESIDE)
+        before = self._running.get(subject)
+        if before != found.sort:
+            if before is not None:
+                self._end(subject, before)
+            self._running[subject] = found.sort
+        self._add(subject, found.sort, strict=found.strict, at=at)
+
+    def _add(self, subject: _Subject, sort: str, *, strict: bool, at: float) -> None:
         key = (*subject, sort)
         count = self._counts.get(key)
         if count is None:
             count = self._counts[key] = _Count(strict)
-        before = self._running.get(subject)
-        if before != sort:
-            if before is not None:
-                ended = (*subject, before)
-                self._counts[ended].end()
-                self._changed.add(ended)
-            self._running[subject] = sort
+        if not count.run:
             count.since = at
         count.lines += 1
         count.run += 1
         count.last_at = at
         self._changed.add(key)
+
+    def _end(self, subject: _Subject, sort: str) -> None:
+        key = (*subject, sort)
+        count = self._counts.get(key)
+        if count is not None and count.run:
+            count.end()
+            self._changed.add(key)
 
 
 def _by_head(watches: Sequence[Watch], heads: frozenset[Path]) -> dict[Path | None, dict[str, list[Watch]]]:

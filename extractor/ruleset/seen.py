@@ -24,6 +24,10 @@ class Sort(StrEnum):
 # Sorts of rows that are about no field.
 MATCH, MISS, KIND, RENAMED = "match", "miss", "kind", "renamed"
 
+BESIDE = "beside"
+"""Lines on which a field is missing, and a name that never stood there holds what could be its value. `strict`: few
+values could."""
+
 _SORTS = {str: Sort.TEXT, int: Sort.NUMBER, float: Sort.NUMBER, bool: Sort.BOOLEAN, list: Sort.LIST}
 
 
@@ -64,5 +68,5 @@ class Seen:
 
     @property
     def subject(self) -> tuple[str, str, str]:
-        """What it is about: rows of one subject exclude each other line by line."""
+        """What it is about: of rows of one subject that are no `BESIDE` one has a run, or that of missing and another."""
         return (self.rule, self.kind, self.field)
