@@ -81,11 +81,12 @@ def forget(connection: sqlite3.Connection, traces: Traces, *, now: float) -> Era
     """Erase every message in which one of the texts stands as a whole JSON string, and what memory and funnel know."""
     spellings = {json.dumps(text, ensure_ascii=plain) for text in traces.texts for plain in (False, True)}
     connection.execute("CREATE TEMP TABLE IF NOT EXISTS doomed (sequence INTEGER PRIMARY KEY)")
-    for spelling in spellings:
-        connection.execute(
-            "INSERT OR IGNORE INTO doomed SELECT sequence FROM event WHERE instr(message, ?) > 0",
-            (spelling.encode("utf-8", "surrogatepass"),),
-        )
+    # One pass over what may be gigabytes, however many spellings there are.
+    holds = " OR ".join(["instr(message, ?) > 0"] * len(spellings))
+    connection.execute(
+        f"INSERT OR IGNORE INTO doomed SELECT sequence FROM event WHERE {holds}",  # noqa: S608 - constants
+        [spelling.encode("utf-8", "surrogatepass") for spelling in spellings],
+    )
     memory = _forget_values(connection, traces)
     waiting, dead, kept = (
         connection.execute(f"SELECT count(*) FROM {table} JOIN doomed USING (sequence)").fetchone()[0]  # noqa: S608 - constants
