@@ -30,6 +30,9 @@ from extractor.telemetry import Trouble
 TICK_S = 0.25
 """How often the main thread asks for the operator's word, which has a second to take effect, and looks at the loops."""
 
+BEAT_S = 5.0
+"""How often the state says that it is being worked with, for a `status` that cannot see the process."""
+
 LEAVING_S = 0.2
 """Kept back of the grace for closing the state, so that the process is gone when it is over."""
 
@@ -86,6 +89,7 @@ class Service:
             parts, around.environ, around.observer, stopped=self._stop.is_set, listen=self._heard
         )
         self._wake = Wake(folders_to_watch(self.work.sources))
+        self._beat_at = self._clock.monotonic()
 
     # The two ways to run; in the main thread
 
@@ -158,6 +162,12 @@ class Service:
                 work.destination.abort()
             if not _STUCK.intersection(self._around.observer.health().broken):
                 self._around.systemd.ping(self._clock.monotonic())
+                self._beat(self._clock.monotonic())
+
+    def _beat(self, now: float) -> None:
+        if now >= self._beat_at:
+            self._beat_at = now + BEAT_S
+            self.work.store.beat()
 
     def _ask_to_stop(self, number: int) -> None:
         """Stop reading, deliver what the grace allows, end. Asked again: end now."""

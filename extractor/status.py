@@ -23,6 +23,9 @@ from extractor.telemetry import IncidentKind
 RECENT_S = 24 * 3600.0
 """How long an incident needs a person: nobody acknowledges one, so it must end by itself."""
 
+FRESH_S = 60.0
+"""A writer says every five seconds that it is at work; a disk may be slow, and clocks of two machines differ."""
+
 ALARMING = frozenset({IncidentKind.LOST, IncidentKind.UNREADABLE, IncidentKind.STATE_DAMAGED})
 
 
@@ -58,6 +61,8 @@ class Report:
     Attributes:
         state_dir: The state folder.
         writer: Process id of the one that writes to it now; None if none does, or it cannot be told here.
+        beat_at: When one said last that it is at work (Unix seconds), if it did not end and that is not long ago; it
+            may run in another container, whose processes are not seen here.
         snapshot: What the store says.
         files: Followed and new ones first.
         never_matched: Ids of enabled rules that never matched a line.
@@ -68,6 +73,7 @@ class Report:
 
     state_dir: Path
     writer: int | None
+    beat_at: float | None
     snapshot: StatusSnapshot
     files: tuple[FileReport, ...]
     never_matched: tuple[str, ...]
@@ -92,6 +98,7 @@ def build_report(
     return Report(
         state_dir=config.state_dir,
         writer=writer_of(config.state_dir),
+        beat_at=beat_of(config.state_dir, snapshot.at),
         snapshot=snapshot,
         files=files,
         never_matched=tuple(rule.id for rule in rules.rules if rule.id not in seen),
@@ -149,6 +156,15 @@ def _attention(config: Config, snapshot: StatusSnapshot) -> list[str]:
 
 def _is_alarming(incident: Incident) -> bool:
     return incident.kind in ALARMING or incident.lost_bytes > 0
+
+
+def beat_of(state_dir: Path, now: float) -> float | None:
+    """When a writer that did not end said last that it is at work, in Unix seconds; None after `FRESH_S`."""
+    try:
+        status = (state_dir / "lock").stat()
+    except OSError:
+        return None
+    return status.st_mtime if status.st_size and now - status.st_mtime < FRESH_S else None
 
 
 def writer_of(state_dir: Path, locks: Path = Path("/proc/locks")) -> int | None:

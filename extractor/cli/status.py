@@ -77,8 +77,7 @@ def words(report: Report) -> Iterator[str]:
         yield f"OPTED OUT  since {since} by {snapshot.opt_out.by}: nothing is stored, nothing leaves"
     if report.opted_out_by is not None and snapshot.opt_out is None:
         yield f"OPTED OUT  {report.opted_out_by} opts out here; what runs with it purges what waits"
-    writer = f"process {report.writer} is at work" if report.writer else "nothing is seen to run with it"
-    yield f"state      {printable(report.state_dir)}; {writer}"
+    yield f"state      {printable(report.state_dir)}; {writer_words(report)}"
     yield from delivery_words(report)
     yield ""
     yield from file_words(report.files)
@@ -103,6 +102,16 @@ def words(report: Report) -> Iterator[str]:
         yield from columns(rows)
         if len(snapshot.incidents) > SHOWN_INCIDENTS:
             yield f"  and {len(snapshot.incidents) - SHOWN_INCIDENTS} more"
+
+
+def writer_words(report: Report) -> str:
+    """Whether something runs with the state."""
+    if report.writer:
+        return f"process {report.writer} is at work"
+    if report.beat_at is not None:
+        ago = age_text(max(report.snapshot.at - report.beat_at, 0.0))
+        return f"a process was at work {ago} ago and is not seen from here: it died, or runs in another container"
+    return "nothing is seen to run with it"
 
 
 def delivery_words(report: Report) -> Iterator[str]:
@@ -162,6 +171,7 @@ def as_object(report: Report) -> dict[str, object]:
         "at": snapshot.at,
         "state_dir": str(report.state_dir),
         "writer": report.writer,
+        "beat_at": report.beat_at,
         "attention": list(report.attention),
         "opt_out": None if opt_out is None else {"since": opt_out.since, "by": opt_out.by},
         "opted_out_by": report.opted_out_by,

@@ -186,6 +186,11 @@ class Store(StoreReader):
             rows, size = connection.execute("SELECT outbox_rows, outbox_bytes FROM state").fetchone()
         return bool(rows >= self._limits.outbox_rows or size >= self._limits.outbox_bytes)
 
+    def beat(self) -> None:
+        """Say that the process is at work: the lock file's time, and no transaction."""
+        if self._folder is not None:
+            self._folder.beat(self._clock.now())
+
     def note(self, incidents: Sequence[Incident]) -> None:
         """Keep incidents that go with no `record`."""
         with self._database.transaction() as connection:
