@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 import requests
-from requests.auth import AuthBase
 from segment.analytics.consumer import FatalError
 from segment.analytics.request import APIError
 from segment.analytics.version import VERSION
@@ -23,7 +22,7 @@ from urllib3.exceptions import SSLError as TransportSSLError
 from urllib3.util import Timeout
 
 from extractor.destination.limits import BatchLimits
-from extractor.destination.session import Gate, GateClosedError, OneWaySession, quiet_libraries
+from extractor.destination.session import Gate, GateClosedError, OneWaySession, Prepared, quiet_libraries
 from extractor.destination.verdict import DeliveryReason, Verdict, VerdictKind, judge, row_of
 
 # https://segment.com/docs/connections/sources/catalog/libraries/server/http-api/#batch (2026-11): 32 KB an event,
@@ -147,6 +146,7 @@ class SegmentDestination:
         self._oauth = oauth
         self._now = now
         self._session = OneWaySession(gate, allowed)
+        self._prepared: Prepared | None = None
         self.name = f"segment:{_place(host)}"
         self.limits = BatchLimits(
             max_event_bytes=MAX_EVENT_BYTES,
@@ -186,22 +186,12 @@ class SegmentDestination:
         self._session.close()
 
     def _exchange(self, messages: Sequence[bytes], timeout_s: float) -> Verdict:
-        headers = {"Content-Type": "application/json", "User-Agent": f"analytics-python/{VERSION}"}
         body = self._body(messages)
         if self._compress:
-            headers["Content-Encoding"] = "gzip"
             body = gzip.compress(body, compresslevel=6, mtime=0)
-        with self._session.post(
-            self._url,
-            data=body,
-            headers=headers,
-            auth=self._authorization(),
-            timeout=Timeout(total=timeout_s, connect=CONNECT_TIMEOUT_S),  # type: ignore[arg-type]  # not in its types
-            allow_redirects=False,
-            stream=True,
-            proxies=self._proxies,
-            verify=self._verify,
-        ) as response:
+        # By total: the answer has what connecting and sending have left of it.
+        timeout = Timeout(total=timeout_s, connect=CONNECT_TIMEOUT_S)
+        with self._session.send_again(self._first(), body, self._authorization(), timeout) as response:
             text, cut = _read(response)
             verdict = judge(response.status_code, response.headers, text, self._now(), cut=cut)
         if self._oauth is not None and verdict.status in (400, 401, 403, 511):
@@ -209,28 +199,26 @@ class SegmentDestination:
             self._oauth.clear_token()
         return verdict
 
-    def _authorization(self) -> "_Authorization":
+    def _first(self) -> Prepared:
+        """What all requests have in common, worked out with the first one."""
+        if self._prepared is None:
+            headers = {"Content-Type": "application/json", "User-Agent": f"analytics-python/{VERSION}"}
+            if self._compress:
+                headers["Content-Encoding"] = "gzip"
+            self._prepared = self._session.prepare(
+                self._url, headers, proxies=self._proxies, verify=self._verify
+            )
+        return self._prepared
+
+    def _authorization(self) -> str:
         if self._oauth is not None:
-            return _Authorization(f"Bearer {self._oauth.get_token()}")
-        return _Authorization("Basic " + base64.b64encode(f"{self._key.reveal()}:".encode()).decode())
+            return f"Bearer {self._oauth.get_token()}"
+        return "Basic " + base64.b64encode(f"{self._key.reveal()}:".encode()).decode()
 
     def _body(self, messages: Sequence[bytes]) -> bytes:
         sent_at = datetime.fromtimestamp(self._now(), UTC).isoformat(timespec="microseconds")
         rest = f'],"sentAt":"{sent_at}","writeKey":{json.dumps(self._key.reveal())}}}'
         return b"".join((b'{"batch":[', b",".join(messages), rest.encode()))
-
-
-class _Authorization(AuthBase):
-    """Sets the header. That there is one keeps `requests` from asking `~/.netrc`."""
-
-    __slots__ = ("_header",)
-
-    def __init__(self, header: str) -> None:
-        self._header = header
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = self._header
-        return request
 
 
 def _place(host: str) -> str:

@@ -14,14 +14,16 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from http.client import HTTPResponse
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
-from requests.adapters import HTTPAdapter
+from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.util import Timeout
 
 from extractor.destination.verdict import Refusal
 
@@ -184,10 +186,19 @@ class _GatedAdapter(HTTPAdapter):
         return super().send(request, *args, **options)
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A request without its body and its authorization, and how it goes: by which proxy, trusting whom."""
+
+    request: requests.PreparedRequest
+    adapter: BaseAdapter
+    settings: Mapping[str, Any]
+
+
 class OneWaySession(requests.Session):
     """A session that sends where it is told and nowhere else. Proxies and `NO_PROXY` come from the environment.
 
-    Pass an `auth` with every request: without one `requests` would look into `~/.netrc`.
+    A request is prepared once and sent many times: what `requests` works out anew for each costs more than sending it.
     """
 
     def __init__(self, gate: Gate | None = None, allowed: Callable[[], bool] = lambda: True) -> None:
@@ -205,6 +216,40 @@ class OneWaySession(requests.Session):
     def get_redirect_target(self, resp: requests.Response) -> None:
         """No answer is a redirect: `requests` prepares the next request even when told not to follow."""
         del resp
+
+    def prepare(
+        self, url: str, headers: Mapping[str, str], *, proxies: dict[str, str] | None, verify: str | None
+    ) -> Prepared:
+        """Work out what the POSTs to one place have in common, the environment's proxies included.
+
+        Raises:
+            requests.RequestException: The address is none.
+        """
+        request = self.prepare_request(requests.Request("POST", url, headers=headers, auth=_no_netrc))
+        settings = self.merge_environment_settings(
+            request.url, proxies=proxies or {}, stream=True, verify=verify, cert=None
+        )
+        adapter = self.get_adapter(url)
+        return Prepared(request, adapter, settings)
+
+    def send_again(
+        self, prepared: Prepared, body: bytes, authorization: str, timeout: Timeout
+    ) -> requests.Response:
+        """Send it with a body; the answer's body is left to be read. Redirects and cookies end here.
+
+        Raises:
+            requests.RequestException: There was no answer, or the gate refused.
+        """
+        request = prepared.request.copy()
+        request.body = body
+        request.headers["Content-Length"] = str(len(body))
+        request.headers["Authorization"] = authorization
+        return prepared.adapter.send(request, timeout=timeout, **prepared.settings)  # type: ignore[arg-type]  # not in its types
+
+
+def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """That there is an `auth` keeps `requests` from asking `~/.netrc`."""
+    return request
 
 
 def _plain_body(body: bytes | str | None, headers: Mapping[str, str | bytes]) -> bytes:
