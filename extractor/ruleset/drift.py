@@ -25,8 +25,9 @@ BURST_GLANCES, BURST_LOOKS = 4096, 1024
 """Lines of which the kind, and lines of which all is looked at, at once: some 9 and 90 µs each, so a tenth of a second
 with each start. What of it was not used in one chunk is there for the next."""
 
-LIVE_BYTES, LIVE_LINES = 64 * 1024, 32
-"""A live log comes in small chunks: each adds so many lines, and then nearly every line is looked at."""
+LIVE_BYTES, LIVE_LINES, LIVE_LINES_PER_S = 64 * 1024, 32, 100.0
+"""A live log comes in small chunks: each adds so many lines, but not more a second than a hundredth of a core looks at.
+Of a log with a hundred lines a second nearly every line is looked at."""
 
 BYTES_PER_GLANCE, BYTES_PER_LOOK = 1 << 20, 4 << 20
 """A backlog comes in large chunks at some GB/s: one line for so many bytes is a fiftieth of its time."""
@@ -113,6 +114,7 @@ class Drift:
         self._observed = 0
         self._glances: float = BURST_GLANCES
         self._looks: float = BURST_LOOKS
+        self._chunk_at = 0.0
         self.now = 0.0
         """Unix seconds of reading: a line is no older than that, whatever its file's last change is."""
         self.gone: list[Seen] = []
@@ -171,8 +173,10 @@ class Drift:
     def begin_chunk(self, size: int) -> int:
         """How many of the lines at the start of a chunk of so many bytes are worth a `glance`."""
         live = size <= LIVE_BYTES
-        self._looks = min(BURST_LOOKS, self._looks + (LIVE_LINES if live else size / BYTES_PER_LOOK))
-        self._glances = min(BURST_GLANCES, self._glances + (LIVE_LINES if live else size / BYTES_PER_GLANCE))
+        live_lines = min(LIVE_LINES, max(self.now - self._chunk_at, 0.0) * LIVE_LINES_PER_S)
+        self._chunk_at = self.now
+        self._looks = min(BURST_LOOKS, self._looks + (live_lines if live else size / BYTES_PER_LOOK))
+        self._glances = min(BURST_GLANCES, self._glances + (live_lines if live else size / BYTES_PER_GLANCE))
         return int(self._glances)
 
     def spend(self, lines: int) -> None:
