@@ -174,7 +174,7 @@ class Census:
             self._replace(file, held=held)
             return True
         if verdict is Verdict.CUT:
-            self.register.cut(file, compared, file.size)
+            self.register.cut(file, compared, file.size, kept=self._links.kept_by_twins(file))
         stamps = (found.st_mtime_ns, found.st_ctime_ns)
         if (found.st_size, stamps) != (file.size, file.stamps):
             if file.stamps != (0, 0):

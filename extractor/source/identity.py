@@ -56,7 +56,7 @@ class Compared:
         verdict: See `Verdict`.
         resume: Where reading can go on: the last line end that was read and before which nothing has changed.
         proven: Whether at least one place was seen to be as it was.
-        kept: Bytes from the start that may still be as they were; what was there after them is gone.
+        kept: Bytes of whole lines from the start that may still be as they were; what was there after them is gone.
     """
 
     verdict: Verdict
@@ -116,7 +116,7 @@ class Identity:
         where the hole is met). Where no place can be seen, a file is `SAME` only if nothing of it was read.
 
         Other bytes after a line end that is as it was are a cut, not a rewrite: lines that are equal, at the same
-        place, after equal lines, are the same lines.
+        place, after equal lines, are the same lines. That a first line starts as the old one did says nothing.
         """
         proven = unclear = False
         resume = 0
@@ -131,8 +131,9 @@ class Identity:
             elif b"\0" in window:
                 unclear = True
             else:
-                cut = resume or (proven and not offset)
-                return Compared(Verdict.CUT if cut else Verdict.REWRITTEN, resume, proven, place - 1)
+                kept = max(resume, _whole_lines(window, place))
+                cut = resume or (proven and not offset and kept)
+                return Compared(Verdict.CUT if cut else Verdict.REWRITTEN, resume, proven, kept)
         if size < offset:
             return Compared(Verdict.CUT if proven else Verdict.REWRITTEN, resume, proven, size)
         if size < seen:
@@ -229,6 +230,12 @@ def head_places(read: Read, at: Iterable[int] = HEAD) -> list[tuple[int, bytes]]
     wanted = list(at)
     head = read(0, max(wanted, default=0)) if wanted else b""
     return [(place, hash_window(head[:place])) for place in wanted if place <= len(head)]
+
+
+def _whole_lines(window: bytes, place: int) -> int:
+    """How many bytes of whole lines there are at most before a place that is not as it was; `window` stands before it."""
+    newline = window.rfind(b"\n", 0, len(window) - 1)
+    return place - len(window) + newline + 1
 
 
 def _offset_of(place: tuple[int, bytes]) -> int:

@@ -28,6 +28,7 @@ class Links:
         self._register = register
         self._newcomers = newcomers
         self._beside = Beside()
+        self._blind: dict[str, list[Followed]] = {}
         self._waiting: dict[Key, tuple[int, float]] = {}  # size, and since when it has had it
 
     def link(self, *, settle: bool) -> None:
@@ -37,6 +38,7 @@ class Links:
         the first of its bytes in what stands at a wanted path.
         """
         self._beside.clear()
+        self._blind = self._cannot_tell() if self._newcomers.fresh else {}
         vanished, self._register.vanished = _provable_first(self._register.vanished), []
         for gone in vanished:
             if gone.unresolved is not None:
@@ -48,7 +50,6 @@ class Links:
             key=lambda file: (file.state is State.ADRIFT, age_key(os.path.basename(file.path))),
             reverse=True,
         )
-        self._newcomers.fresh = {}
         back = {file.path for file in fresh} | {file.key for file in fresh}
         again = [gone for gone in self._register.unresolved.values() if gone.path in back or gone.key in back]
         waiting: dict[Key, tuple[int, float]] = {}
@@ -69,6 +70,7 @@ class Links:
                     left.append(file)
                 self._newcomers.add(file)
         self._waiting = waiting
+        self._newcomers.fresh = {}
         for gone in vanished:
             if gone.unresolved is not None:
                 self._found_beside(gone, just_vanished=True)
@@ -129,12 +131,11 @@ class Links:
     def _vanished_one(self, file: Followed) -> Followed | None:
         """The file, if any, that no path leads to any more and whose bytes these are; the one most read, if several.
 
-        One that is only held open counts too, when all of it is here: it was restored before we had drained it.
+        One that is only held open counts too: it was restored before we had drained it.
         """
         most_read_last = sorted(self._register.lost_alike(file), key=lambda gone: gone.offset)
         for gone in reversed(most_read_last):
-            least = gone.size if gone.state is State.ADRIFT else gone.offset
-            if file.size >= least and self._has_all_of(file, gone):
+            if file.size >= gone.size and self._has_all_of(file, gone):
                 return gone
         return None
 
@@ -160,12 +161,24 @@ class Links:
         folder, name = os.path.split(file.path)
         names = live_names(name)
         while names:
-            known = (self._register.by_path.get(os.path.join(folder, live)) for live in names)
-            if originals := [one for one in known if one is not None]:
+            originals = []
+            for path in (os.path.join(folder, live) for live in names):
+                known = self._register.by_path.get(path)
+                originals += [] if known is None else [known]
+                originals += [one for one in self._blind.get(path, ()) if one is not known]
+            if originals:
                 return originals
             if folder == (folder := os.path.dirname(folder)):
                 break
         return []
+
+    def _cannot_tell(self) -> dict[str, list[Followed]]:
+        """Known files that cannot be read now, by where they were live: whether they still are what they were is open."""
+        blind: dict[str, list[Followed]] = {}
+        for file in self._register.present.values():
+            if not file.checked and file.state is State.PRESENT:
+                blind.setdefault(file.lineage, []).append(file)
+        return blind
 
     def _starts_like(self, present: Followed, file: Followed) -> bool:
         """Whether a file's bytes are the first ones of another, as far as a few windows up to its end can tell."""
@@ -230,8 +243,9 @@ class Links:
         Without proof by bytes only in the look that missed it: its inode may be another's soon.
         """
         for path, status in self._siblings(gone):
-            if same_inode and (status.st_dev, status.st_ino) != gone.key:
-                continue
+            key = (status.st_dev, status.st_ino)
+            if same_inode and (key != gone.key or key in self._newcomers.fresh):
+                continue  # what was opened as new was held against it, or will be
             settled = gone.withheld or (gone.quiet and not may_hold_more(path, gone.size))
             useless = is_compressed(path) and settled
             try:
@@ -324,14 +338,14 @@ class Links:
                 del self._register.unresolved[file.file_id]
                 self._register.changed[file.file_id] = file
                 if not file.quiet and file.unresolved is not None:
-                    kept = file.size if file.withheld else self._kept_by_twins(file)
+                    kept = file.size if file.withheld else self.kept_by_twins(file)
                     self._register.give_up(file, max(0, file.size - max(file.offset, kept)))
                 file.unresolved = None
                 file.size = min(file.size, file.offset)  # counted, once
                 self._register.index(file)
         self._beside.clear()
 
-    def _kept_by_twins(self, gone: Followed) -> int:
+    def kept_by_twins(self, gone: Followed) -> int:
         """How many bytes from the start of a vanished file another has that is followed as its own: they are not lost."""
         kept = 0
         for other in self._register.twins(gone) if gone.unread else ():

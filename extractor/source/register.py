@@ -169,9 +169,12 @@ class Register:
                 )
             )
 
-    def cut(self, file: Followed, compared: Compared, seen: int) -> None:
-        """The end was cut off, and perhaps written anew. Of `seen` bytes those that were not read are lost."""
-        self.lose(file, IncidentKind.TRUNCATED, max(0, seen - max(compared.kept, file.offset)))
+    def cut(self, file: Followed, compared: Compared, seen: int, *, kept: int = 0) -> None:
+        """The end was cut off, and perhaps written anew.
+
+        Of `seen` bytes those are lost that were not read; but not the first ones that are `kept` by other files.
+        """
+        self.lose(file, IncidentKind.TRUNCATED, max(0, seen - max(compared.kept, file.offset, kept)))
         if compared.resume < file.offset:
             file.offset = compared.resume
             file.recorded = min(file.recorded, compared.resume)

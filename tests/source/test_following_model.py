@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from extractor.telemetry import IncidentKind
-from tests.following import Recorder, unprivileged
+from tests.following import SMALL, Recorder, unprivileged
 
 LIVE = "app.log"
 CUTTABLE = 12
@@ -70,11 +70,13 @@ class Following(RuleBasedStateMachine):
         self.cuttable = CUTTABLE
         self.unwatched = False  # something was destroyed that no look had ever met
         self.matched = True
+        self.prefix = ""
 
-    @initialize(matched=st.booleans())
-    def start(self, *, matched: bool) -> None:
-        """The rotated siblings match the pattern, or do not."""
+    @initialize(matched=st.booleans(), prefix=st.sampled_from([0, 0, 60, 300]))
+    def start(self, *, matched: bool, prefix: int = 0) -> None:
+        """The rotated siblings match the pattern, or do not; lines begin alike for so many bytes, as those of apps do."""
         self.matched = matched
+        self.prefix = "p" * prefix
         self.recorder = Recorder(self.folder, ("app.log*",) if matched else (LIVE,))
 
     def teardown(self) -> None:
@@ -95,8 +97,9 @@ class Following(RuleBasedStateMachine):
 
     @rule()
     def write_half(self) -> None:
-        """Append without a newline."""
-        self.append(LIVE, self.fresh())
+        """Append without a newline, but no more than a line may have."""
+        if LIVE not in self.paths or len(self.paths[LIVE].tail()) < SMALL.max_line_bytes // 2:
+            self.append(LIVE, self.fresh())
 
     @precondition(lambda self: LIVE in self.paths and not self.paths[LIVE].hidden)
     @rule(lines=st.integers(1, 3))
@@ -315,7 +318,9 @@ class Following(RuleBasedStateMachine):
         missing = {line: seen for line, seen in self.excused.items() if line not in given}
         lost = self.recorder.lost()
         most = sum(len(line) + 1 for line in self.every - given)
-        assert sum(missing.values()) <= lost <= most
+        # A line that begins as another did, and is all that there is, cannot be told from it between two places.
+        unclear = 1024 * len(self.recorder.incidents) if self.prefix else 0
+        assert sum(missing.values()) - unclear <= lost <= most
         if missing and not self.unwatched:
             assert LOSSES & set(self.recorder.kinds())
 
@@ -326,7 +331,7 @@ class Following(RuleBasedStateMachine):
 
     def fresh(self) -> bytes:
         self.count += 1
-        return f'{{"id": {self.count:06d}, "filler": "{"x" * (self.count % 50)}"}}'.encode()
+        return f'{self.prefix}{{"id": {self.count:06d}, "filler": "{"x" * (self.count % 50)}"}}'.encode()
 
     def append(self, name: str, data: bytes) -> None:
         body = self.paths.setdefault(name, Body())

@@ -8,10 +8,16 @@ from tests.source.test_following_model import LIVE, Following
 
 
 @pytest.fixture(params=[True, False], ids=["matched", "unmatched"])
-def state(request: pytest.FixtureRequest) -> Iterator[Following]:
-    """The model at its start; at the end everything is read, and the books must balance."""
+def matched(request: pytest.FixtureRequest) -> bool:
+    """Whether rotated siblings match the pattern."""
+    return bool(request.param)
+
+
+@pytest.fixture(params=[0, 60, 300])
+def state(request: pytest.FixtureRequest, *, matched: bool) -> Iterator[Following]:
+    """The model at its start, with lines that begin alike; at the end everything is read, and the books must balance."""
     state = Following()
-    state.start(matched=request.param)
+    state.start(matched=matched, prefix=request.param)
     yield state
     state.teardown()
 
@@ -235,4 +241,23 @@ def test_cut_and_copied_while_down_and_unreadable(state: Following) -> None:
     state.chmod(hidden=True)
     state.look()
     state.rotate(compress=False)
+    state.look()
+
+
+def test_unreadable_under_another_name_beside_its_copy(state: Following) -> None:
+    """As long as an original cannot be read, its copy waits, whatever both are called by now."""
+    state.write(lines=1, name=LIVE)
+    state.step()
+    state.copytruncate(looks=False, writes=False, crashes=False, refills=1)
+    state.crash()
+    state.chmod(hidden=True)
+    state.rotate(compress=False)
+    state.step()
+
+
+def test_emptied_before_anything_was_read(state: Following) -> None:
+    """That the new lines begin like the old ones does not make them the rest of them: the copy is found."""
+    state.write(lines=30, name=LIVE)
+    state.look()
+    state.copytruncate(looks=False, writes=False, crashes=False, refills=5)
     state.look()
