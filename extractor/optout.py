@@ -5,6 +5,7 @@ What was stored is purged when it begins. While it lasts everything is read as e
 and when it ends, what was written until then is read in the same way: so none of it is ever sent.
 """
 
+import os
 from collections.abc import Callable, Mapping
 
 from extractor.config import Config
@@ -23,7 +24,7 @@ class OptOut:
     def __init__(self, config: Config, environ: Mapping[str, str]) -> None:
         """Make one; `environ` is this process's own, which nobody can change from outside."""
         self._named = config.opted_out_by(environ)
-        self._marker = config.state_dir / MARKER
+        self._marker = str(config.state_dir / MARKER)
 
     def by(self) -> str | None:
         """The variable, key or file that forbids sending, or None."""
@@ -31,7 +32,7 @@ class OptOut:
             return self._named
         # Whatever cannot be looked at is no permission: only "there is no such file" is.
         try:
-            self._marker.lstat()
+            os.lstat(self._marker)
         except FileNotFoundError:
             return None
         except OSError:

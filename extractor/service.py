@@ -42,9 +42,9 @@ PRUNE_EVERY_S = 3600.0
 PRUNE_FIRST_S = 60.0
 """So that a daemon that is started anew every hour prunes, too, and a start is not slowed by it."""
 
-GATHER_S = 0.005
-"""At most so long after a step lines are left to gather, so that a log that is written to all the time costs a fifth of
-a core and not all of it. The first line after a rest is read at once."""
+GATHER_S = 0.0025
+"""At most so long, and four times as long as the step took, lines are left to gather after it: a log that is written to
+all the time costs a fifth of a core where few lines matter. The first line after a rest is read at once."""
 
 RETRY_S = 5.0
 """Longest pause before the state is tried again, or a full outbox looked at, when nothing rings."""
