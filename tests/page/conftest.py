@@ -1,21 +1,29 @@
 """Pages to look at: the real program serves a state that it filled from the samples, and one of many organizations."""
 
 import os
+import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from extractor import wiring
 from extractor.config import load_config
 from tests.page.filling import DATA, docker_log, fill_state, ways
-from tests.running import Program, Running, config_for, wait_until
+from tests.running import PATIENCE_S, Program, Running, config_for, wait_until
 
 SAMPLES = ("lago-1.51", "lago-1.27")
+CHROMIUM = shutil.which("chromium")
+SIZES = {"wide": (1200, 900), "phone": (360, 740)}
+ColorScheme = Literal["light", "dark"]
+Open = Callable[..., Page]
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get install chromium")
 
 
 @dataclass
@@ -75,3 +83,55 @@ def filled(folder: Path) -> Iterator[Site]:
     fill_state(config.state_dir, log, wiring.build_rules(config))
     with serving(program, ways=list(ways(now, 12))) as site:
         yield site
+
+
+@contextmanager
+def updated_app(folder: Path) -> Iterator[Site]:
+    """A log in which a field of every later customer has another name."""
+    customers = b'"controller":"Api::V1::CustomersController","action":"create","status":200'
+    lines = (DATA / "lago-1.51" / "api.log").read_bytes().split(b"\n")
+    mine = [number for number, line in enumerate(lines) if customers in line]
+    for number in mine[len(mine) // 2 :]:
+        lines[number] = lines[number].replace(b'"external_id":', b'"external_key":')
+    log = folder / "api.log"
+    log.write_bytes(b"\n".join(lines))
+    program = Program(folder, quiet_config(str(log)))
+    assert program.call("run", "--once").returncode == 0
+    with serving(program) as site:
+        yield site
+
+
+@pytest.fixture(scope="session", name="browser")
+def _browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=quiet)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(name="visit")
+def _visit(browser: Browser) -> Iterator[Open]:
+    """Opens pages; afterwards none of them may have asked another host, run a script, shown a dialog or complained."""
+    contexts, asked, complaints = [], list[str](), list[str]()
+
+    def visit(url: str, size: str = "wide", scheme: ColorScheme = "light") -> Page:
+        width, height = SIZES[size]
+        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+        context.set_default_timeout(PATIENCE_S * 1000)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("dialog", lambda dialog: complaints.append(dialog.message))
+        page.goto(url)
+        return page
+
+    yield visit
+    for context in contexts:
+        for page in context.pages:
+            assert page.evaluate("window.hit") is None
+        context.close()
+    assert {urlsplit(url).hostname for url in asked if not url.startswith("file:")} <= {"127.0.0.1"}
+    assert complaints == []

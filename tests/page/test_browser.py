@@ -1,65 +1,22 @@
 """The page in a real browser: right numbers, nothing executed, nothing asked of anybody, usable by everybody."""
 
 import json
-import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
-from typing import Any, Literal
-from urllib.parse import urlsplit
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page
 
 from extractor.words import span_text
-from tests.page.conftest import SAMPLES, Site, quiet_config, serving
+from tests.page.conftest import SAMPLES, SIZES, ColorScheme, Open, Site, needs_chromium, quiet_config, serving
 from tests.page.filling import DATA, sample_line
-from tests.running import PATIENCE_S, Program
+from tests.running import Program
 
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get install chromium")
+pytestmark = needs_chromium
 HOSTILE = "</textarea></pre><script>parent.hit=1</script><img src=http://203.0.113.1/x onerror=window.hit=1>"
-SIZES = {"wide": (1200, 900), "phone": (360, 740)}
-ColorScheme = Literal["light", "dark"]
-Open = Callable[..., Page]
-
-
-@pytest.fixture(scope="session", name="browser")
-def _browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=quiet)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(name="visit")
-def _visit(browser: Browser) -> Iterator[Open]:
-    """Opens pages; afterwards none of them may have asked another host, run a script, shown a dialog or complained."""
-    contexts, asked, complaints = [], list[str](), list[str]()
-
-    def visit(url: str, size: str = "wide", scheme: ColorScheme = "light") -> Page:
-        width, height = SIZES[size]
-        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
-        context.set_default_timeout(PATIENCE_S * 1000)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("dialog", lambda dialog: complaints.append(dialog.message))
-        page.goto(url)
-        return page
-
-    yield visit
-    for context in contexts:
-        for page in context.pages:
-            assert page.evaluate("window.hit") is None
-        context.close()
-    assert {urlsplit(url).hostname for url in asked if not url.startswith("file:")} <= {"127.0.0.1"}
-    assert complaints == []
 
 
 def facts(sample: str) -> list[dict[str, Any]]:
@@ -171,7 +128,7 @@ def test_each_rule_says_when_it_matched_and_how_often(samples: Site, visit: Open
     for row in rows:
         name = row.locator("code").inner_text()
         assert f"today {wanted[name]}" in (row.locator("svg").get_attribute("aria-label") or "")
-    never = page.locator("#rules .note code").all_inner_texts()
+    never = page.locator("#rules .chips code").all_inner_texts()
     assert sorted(never) == sorted(rule["rule"] for rule in said["rules"] if not rule["lines"])
 
 
