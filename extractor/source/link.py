@@ -81,14 +81,17 @@ class Links:
             self._take_over(file)
 
     def _take_over(self, file: Followed) -> None:
-        """A new file that starts like a vanished one is an older state of it, restored: what it has was read."""
+        """A new file that starts like a vanished one is an older state of it, restored: what it has was read.
+
+        Of one that nobody has read, nothing has to be known: it may still be found whole, in a copy in the making.
+        """
         for gone in self._register.lost_alike(file) if file.state is State.PRESENT and file.handle else ():
             if gone.state is State.ADRIFT and self._shared(file, gone):
                 return
             if gone.state is not State.GONE:
                 continue
             compared = gone.identity.compare(file.read_at, file.size, gone.offset, gone.size)
-            if compared.verdict is Verdict.CUT and (compared.resume or not gone.offset):
+            if compared.verdict is Verdict.CUT and compared.resume:
                 self._register.forget(file)
                 self.go_on(gone, file, compared)
                 return
@@ -349,11 +352,21 @@ class Links:
         """How many bytes from the start of a vanished file another has that is followed as its own: they are not lost."""
         kept = 0
         for other in self._register.twins(gone) if gone.unread else ():
-            if other.state is not State.GONE and other.size > kept and self._has_all_of(other, gone):
-                kept = other.size
+            if other.state is not State.GONE and other.size > kept:
+                kept = max(kept, self._common_with(other, gone))
             if kept >= gone.size:
                 break
         return kept
+
+    def _common_with(self, file: Followed, known: Followed) -> int:
+        """How many bytes of a known file, from its start, another may have at most."""
+        try:
+            if not self._register.handles.open(file):
+                return 0
+            compared = known.identity.compare(file.read_at, file.size, known.offset)
+        except OSError:
+            return 0
+        return compared.kept if compared.proven else 0
 
     def _has_all_of(self, file: Followed, known: Followed) -> bool:
         """Whether a file has all the bytes that were read of another."""

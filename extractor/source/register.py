@@ -227,11 +227,11 @@ class Register:
                 del table[mark]
 
     def twins(self, file: Followed) -> Iterator[Followed]:
-        """Files that are followed and have the landmark of a known one."""
+        """Files that are followed and start like a known one, or like the start of it where they are shorter."""
         landmark = file.identity.landmark()
-        if landmark is not None:
-            yield from self._living.get(landmark, {}).values()
-            for same in self._lost.get(landmark, {}).values():
+        for mark in dict.fromkeys((*reversed(file.identity.heads()), *([landmark] if landmark else []))):
+            yield from self._living.get(mark, {}).values()
+            for same in self._lost.get(mark, {}).values():
                 yield from (one for one in same.values() if one.state is State.ADRIFT)
 
     def lost_alike(self, file: Followed) -> list[Followed]:

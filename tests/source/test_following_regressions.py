@@ -261,3 +261,13 @@ def test_emptied_before_anything_was_read(state: Following) -> None:
     state.look()
     state.copytruncate(looks=False, writes=False, crashes=False, refills=5)
     state.look()
+
+
+def test_out_of_reach_while_another_begins_alike(state: Following) -> None:
+    """A new file that begins like one that vanished unread is not an older state of it: that one may come back."""
+    state.write(lines=2, name=LIVE)
+    state.look()
+    state.crash()
+    state.move_aside()
+    state.write(lines=1, name=LIVE)
+    state.look()
