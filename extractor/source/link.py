@@ -243,31 +243,39 @@ class Links:
     def _found_beside(self, gone: Followed, *, same_inode: bool = False, just_vanished: bool = False) -> bool:
         """Find a vanished file beside where it was: under a name that no source wants, or compressed.
 
-        Without proof by bytes only in the look that missed it: its inode may be another's soon.
+        What has all that was seen of it goes before what has less, which may be another that begins alike. Without
+        proof by bytes only in the look that missed it: its inode may be another's soon.
         """
+        less: list[tuple[Found, Compared]] = []
         for path, status in self._siblings(gone):
-            key = (status.st_dev, status.st_ino)
-            if same_inode and (key != gone.key or key in self._newcomers.fresh):
+            found = Found(path, status, gone.source, gone.rank, (status.st_dev, status.st_ino))
+            if same_inode and (found.key != gone.key or found.key in self._newcomers.fresh):
                 continue  # what was opened as new was held against it, or will be
             settled = gone.withheld or (gone.quiet and not may_hold_more(path, gone.size))
             useless = is_compressed(path) and settled
             try:
                 compared = None if useless else self._continues(gone, path, status)
             except PermissionError:
-                if (status.st_dev, status.st_ino) != gone.key or gone.unresolved is IncidentKind.TRUNCATED:
+                if found.key != gone.key or gone.unresolved is IncidentKind.TRUNCATED:
                     continue
                 self._register.cannot_read(path)
                 self._register.bring_back(gone, path)
                 return True
             if compared is None or not (compared.proven or just_vanished):
                 continue
-            file = self._newcomers.opened(
-                Found(path, status, gone.source, gone.rank, (status.st_dev, status.st_ino))
-            )
-            if file is not None:
-                self.go_on(gone, file, compared if compared.verdict is Verdict.CUT else None)
+            whole = is_compressed(path) or status.st_size >= gone.size
+            if compared.verdict is Verdict.CUT or not whole:
+                less.append((found, compared))
+            elif self._goes_on_at(gone, found):
                 return True
-        return False
+        return not same_inode and any(self._goes_on_at(gone, found, compared) for found, compared in less)
+
+    def _goes_on_at(self, gone: Followed, found: Found, compared: Compared | None = None) -> bool:
+        cut = compared if compared is not None and compared.verdict is Verdict.CUT else None
+        file = self._newcomers.opened(found)
+        if file is not None:
+            self.go_on(gone, file, cut)
+        return file is not None
 
     def _siblings(self, file: Followed) -> Iterator[tuple[str, os.stat_result]]:
         """Files beside a vanished one that have its inode, or a name like a rotated copy's, and are not known.

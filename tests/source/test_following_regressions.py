@@ -271,3 +271,13 @@ def test_out_of_reach_while_another_begins_alike(state: Following) -> None:
     state.move_aside()
     state.write(lines=1, name=LIVE)
     state.look()
+
+
+def test_emptied_and_renamed_while_down_beside_its_copy(state: Following) -> None:
+    """Its inode has a line that begins like what was seen, but the copy has all of it."""
+    state.write_half()
+    state.write_half()
+    state.look()
+    state.copytruncate(looks=False, writes=False, crashes=False, refills=1)
+    state.crash()
+    state.rotate(compress=False)
