@@ -15,6 +15,7 @@ import typer.main
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from docs.manpage import render_manpage
 from extractor import rulepacks, telemetry
 from extractor.cli.app import app
 from extractor.config import config_schema
@@ -253,6 +254,7 @@ FILES: Mapping[str, Callable[[], str]] = {
     "events.md": render_events,
     "schema/config.json": render_config_schema,
     "schema/pack.json": render_pack_schema,
+    "extractor.1": render_manpage,
 }
 _PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 

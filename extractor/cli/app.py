@@ -88,7 +88,7 @@ def check(config: ConfigOption = DEFAULT_CONFIG) -> None:
 def preview(
     files: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[FILES]...", help="Read these instead.", show_default=False),
+        typer.Argument(metavar="FILES", help="Read these instead.", show_default=False),
     ] = None,
     config: ConfigOption = DEFAULT_CONFIG,
     output: Annotated[RowsFormat, typer.Option("--format", help="How to show events.")] = RowsFormat.TABLE,
@@ -184,7 +184,7 @@ def run(
     "or a file cannot be read."
 )
 def coverage(
-    files: Annotated[list[Path], typer.Argument(metavar="FILES...", help="Log files, compressed or not.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILES", help="Log files, compressed or not.")],
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
@@ -203,7 +203,7 @@ def coverage(
     epilog="Exit codes: 0 a rule pack was written, 1 nothing tells the examples from other lines, 2 say which they are."
 )
 def suggest(
-    files: Annotated[list[Path], typer.Argument(metavar="FILES...", help="Log files, compressed or not.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILES", help="Log files, compressed or not.")],
     event: Annotated[
         str, typer.Option("--event", metavar="NAME", help="The event that the rules shall give.")
     ],

@@ -35,7 +35,7 @@ class AssumeTime(StrEnum):
 
 
 LettersArgument = Annotated[
-    list[str] | None, typer.Argument(metavar="[ID]...", help="Ids, or their beginnings.", show_default=False)
+    list[str] | None, typer.Argument(metavar="ID", help="Ids, or their beginnings.", show_default=False)
 ]
 AllOption = Annotated[bool, typer.Option("--all", help="All of them.")]
 
@@ -111,7 +111,7 @@ def status(
     epilog="Exit codes: 0 delivered, 1 interrupted, held, opted out or a file cannot be read, 2 say more first."
 )
 def backfill(
-    files: Annotated[list[Path], typer.Argument(metavar="FILES...", help="Log files, compressed or not.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILES", help="Log files, compressed or not.")],
     config: ConfigOption = DEFAULT_CONFIG,
     assume_time: Annotated[
         AssumeTime | None,
@@ -144,7 +144,7 @@ def backfill(
 )
 def prime(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="A file of keys (- for standard input), or logs.")
+        list[Path], typer.Argument(metavar="FILE", help="A file of keys (- for standard input), or logs.")
     ],
     config: ConfigOption = DEFAULT_CONFIG,
     event: Annotated[
