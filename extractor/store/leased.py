@@ -37,7 +37,7 @@ _ROWS = (
 
 
 def read_first(connection: sqlite3.Connection, *, max_events: int, max_bytes: int) -> LeasedEvents | None:
-    """The first events of an outbox that is not empty; None: they must be read row by row.
+    """The first events of the outbox; None: they must be read row by row.
 
     Args:
         connection: In a transaction.
@@ -46,7 +46,7 @@ def read_first(connection: sqlite3.Connection, *, max_events: int, max_bytes: in
     """
     sequences, sizes = connection.execute(_SIZES, (max_events,)).fetchone()
     if sequences is None:
-        return None
+        return LeasedEvents([], [], [], [], [], [])
     try:
         totals = list(accumulate(map(int, sizes.split(","))))
         chosen = sequences.split(",")[: max(bisect_right(totals, max_bytes), 1)]

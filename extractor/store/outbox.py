@@ -63,7 +63,7 @@ def lease(connection: sqlite3.Connection, leases: Leases, *, max_events: int, ma
         first = read_first(connection, max_events=max_events, max_bytes=max_bytes)
         if first is not None:
             leases.held.update(first.sequences)
-            return Batch(first)
+            return Batch(first or ())
     chosen = _choose(connection, leases.held, max_events=max_events, max_bytes=max_bytes)
     if not chosen:
         return Batch()
