@@ -4,6 +4,7 @@ from collections import OrderedDict
 
 from extractor.source.followed import Followed, State
 from extractor.source.handle import Handle, open_handle
+from extractor.source.identity import Compared, Verdict
 
 
 class Handles:
@@ -36,6 +37,18 @@ class Handles:
             return False
         self._take(file, handle)
         return True
+
+    def compare(self, file: Followed, known: Followed) -> Compared | None:
+        """Hold the bytes of one file against what is known of another; None if they cannot be read now."""
+        try:
+            return known.identity.compare(file.read_at, file.size, known.offset) if self.open(file) else None
+        except OSError:
+            return None
+
+    def has_all_of(self, file: Followed, known: Followed) -> bool:
+        """Whether a file has all the bytes that were read of another, and of what was seen all that it is long enough for."""
+        compared = self.compare(file, known)
+        return compared is not None and compared.verdict is Verdict.SAME and compared.proven
 
     def hand_over(self, opened: Followed, file: Followed) -> None:
         """The handle that was opened for one turns out to be that of another."""

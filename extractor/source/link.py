@@ -6,19 +6,18 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 from extractor.source.beside import Beside
+from extractor.source.copies import Copies
 from extractor.source.discover import Found
-from extractor.source.followed import Followed, Key, State
+from extractor.source.followed import Followed, State
 from extractor.source.handle import may_hold_more, open_handle
-from extractor.source.identity import HEAD, WINDOW, Compared, Verdict
-from extractor.source.names import age_key, is_compressed, is_sibling, live_names
+from extractor.source.identity import HEAD, Compared, Verdict
+from extractor.source.names import age_key, is_compressed, is_sibling
 from extractor.source.newcomers import Newcomers
 from extractor.source.register import Register
 from extractor.telemetry import IncidentKind
 
 _PIECE = 65536
 """Bytes in which two files are compared at once."""
-_SAMPLES = 16
-"""Windows in which a copy and its original are compared: a log that differs anywhere differs at its end."""
 
 
 class Links:
@@ -28,8 +27,7 @@ class Links:
         self._register = register
         self._newcomers = newcomers
         self._beside = Beside()
-        self._blind: dict[str, list[Followed]] = {}
-        self._waiting: dict[Key, tuple[int, float]] = {}  # size, and since when it has had it
+        self._copies = Copies(register)
 
     def link(self, *, settle: bool) -> None:
         """Find the vanished files again, the surest evidence first, and take in what is left as new.
@@ -38,7 +36,6 @@ class Links:
         the first of its bytes in what stands at a wanted path.
         """
         self._beside.clear()
-        self._blind = self._cannot_tell() if self._newcomers.fresh else {}
         vanished, self._register.vanished = _provable_first(self._register.vanished), []
         for gone in vanished:
             if gone.unresolved is not None:
@@ -52,7 +49,7 @@ class Links:
         )
         back = {file.path for file in fresh} | {file.key for file in fresh}
         again = [gone for gone in self._register.unresolved.values() if gone.path in back or gone.key in back]
-        waiting: dict[Key, tuple[int, float]] = {}
+        self._copies.begin()
         left: list[Followed] = []
         for file in fresh:
             if file.key in self._register.present:
@@ -62,14 +59,12 @@ class Links:
                 continue
             if (gone_one := self._vanished_one(file)) is not None:
                 self.go_on(gone_one, file)
-            elif not settle and (since := self._copy_since(file)) is not None:
-                waiting[file.key] = since
+            elif not settle and self._copies.may_be_one(file):
                 self._register.handles.close(file)
             else:
                 if not file.withheld:
                     left.append(file)
                 self._newcomers.add(file)
-        self._waiting = waiting
         self._newcomers.fresh = {}
         for gone in vanished:
             if gone.unresolved is not None:
@@ -138,69 +133,9 @@ class Links:
         """
         most_read_last = sorted(self._register.lost_alike(file), key=lambda gone: gone.offset)
         for gone in reversed(most_read_last):
-            if file.size >= gone.size and self._has_all_of(file, gone):
+            if file.size >= gone.size and self._register.handles.has_all_of(file, gone):
                 return gone
         return None
-
-    def _copy_since(self, file: Followed) -> tuple[int, float] | None:
-        """Since when this may be a copy in the making of a file that lives, or None. Given `settle_s` to show.
-
-        While its original lives nothing can be lost with it; as soon as that is emptied, the copy continues it.
-        """
-        originals = [known for known in self._originals(file) if self._starts_like(known, file)]
-        if not originals:
-            return None
-        now = self._register.clock.monotonic()
-        size, since = self._waiting.get(file.key, (-1, now))
-        if size != file.size or not all(known.checked for known in originals):
-            since = now
-        return (file.size, since) if now - since < self._register.limits.settle_s else None
-
-    def _originals(self, file: Followed) -> list[Followed]:
-        """The files that live and that this one, by its name, may be a rotated copy of: beside it, else above it.
-
-        By name, and only then by content: of thousands of files with the same bytes hardly any is a copy.
-        """
-        folder, name = os.path.split(file.path)
-        names = live_names(name)
-        while names:
-            originals = []
-            for path in (os.path.join(folder, live) for live in names):
-                known = self._register.by_path.get(path)
-                originals += [] if known is None else [known]
-                originals += [one for one in self._blind.get(path, ()) if one is not known]
-            if originals:
-                return originals
-            if folder == (folder := os.path.dirname(folder)):
-                break
-        return []
-
-    def _cannot_tell(self) -> dict[str, list[Followed]]:
-        """Known files that cannot be read now, by where they were live: whether they still are what they were is open."""
-        blind: dict[str, list[Followed]] = {}
-        for file in self._register.present.values():
-            if not file.checked and file.state is State.PRESENT:
-                blind.setdefault(file.lineage, []).append(file)
-        return blind
-
-    def _starts_like(self, present: Followed, file: Followed) -> bool:
-        """Whether a file's bytes are the first ones of another, as far as a few windows up to its end can tell."""
-        if present.handle is None and not present.checked:
-            # It cannot be read for now: whether it is still what it was will be seen when it can.
-            return self._has_all_of(file, present)
-        if file.size > present.size or not file.size:
-            return False
-        try:
-            if not self._register.handles.open(present) or not self._register.handles.open(file):
-                return False
-            step = max(1, file.size // _SAMPLES)
-            return all(
-                present.read_at(max(0, end - WINDOW), min(WINDOW, end))
-                == file.read_at(max(0, end - WINDOW), min(WINDOW, end))
-                for end in range(file.size, 0, -step)
-            )
-        except OSError:
-            return False
 
     def go_on(self, gone: Followed, file: Followed, cut: Compared | None = None) -> None:
         """The vanished file goes on here: it was moved, copied and emptied, or restored."""
@@ -361,30 +296,11 @@ class Links:
         kept = 0
         for other in self._register.twins(gone) if gone.unread else ():
             if other.state is not State.GONE and other.size > kept:
-                kept = max(kept, self._common_with(other, gone))
+                compared = self._register.handles.compare(other, gone)
+                kept = max(kept, compared.kept if compared is not None and compared.proven else 0)
             if kept >= gone.size:
                 break
         return kept
-
-    def _common_with(self, file: Followed, known: Followed) -> int:
-        """How many bytes of a known file, from its start, another may have at most."""
-        try:
-            if not self._register.handles.open(file):
-                return 0
-            compared = known.identity.compare(file.read_at, file.size, known.offset)
-        except OSError:
-            return 0
-        return compared.kept if compared.proven else 0
-
-    def _has_all_of(self, file: Followed, known: Followed) -> bool:
-        """Whether a file has all the bytes that were read of another."""
-        try:
-            if not self._register.handles.open(file):
-                return False
-            compared = known.identity.compare(file.read_at, file.size, known.offset)
-        except OSError:
-            return False
-        return compared.verdict is Verdict.SAME and compared.proven
 
 
 def _provable_first(files: Iterable[Followed]) -> list[Followed]:

@@ -1,0 +1,93 @@
+"""Copies in the making of files that live: they wait until it shows what they are."""
+
+import os
+
+from extractor.source.followed import Followed, Key, State
+from extractor.source.identity import WINDOW
+from extractor.source.names import live_names
+from extractor.source.register import Register
+
+_SAMPLES = 16
+"""Windows in which a copy and its original are compared: a log that differs anywhere differs at its end."""
+
+
+class Copies:
+    """Tells a copy that is being made of a file that lives from a file of its own."""
+
+    def __init__(self, register: Register) -> None:
+        self._register = register
+        self._blind: dict[str, list[Followed]] | None = None
+        self._waited: dict[Key, tuple[int, float]] = {}  # size, and since when it has had it
+        self._waiting: dict[Key, tuple[int, float]] = {}
+
+    def begin(self) -> None:
+        """Another look. What it does not ask for any more waits no longer."""
+        self._waited, self._waiting = self._waiting, {}
+        self._blind = None
+
+    def may_be_one(self, file: Followed) -> bool:
+        """Whether a new file may be a copy in the making. It is given `settle_s` to show.
+
+        While its original lives nothing can be lost with it; as soon as that is emptied, the copy continues it.
+        """
+        since = self._copy_since(file)
+        if since is not None:
+            self._waiting[file.key] = since
+        return since is not None
+
+    def _copy_since(self, file: Followed) -> tuple[int, float] | None:
+        originals = [known for known in self._originals(file) if self._starts_like(known, file)]
+        if not originals:
+            return None
+        now = self._register.clock.monotonic()
+        size, since = self._waited.get(file.key, (-1, now))
+        if size != file.size or not all(known.checked for known in originals):
+            since = now
+        return (file.size, since) if now - since < self._register.limits.settle_s else None
+
+    def _originals(self, file: Followed) -> list[Followed]:
+        """The files that live and that this one, by its name, may be a rotated copy of: beside it, else above it.
+
+        By name, and only then by content: of thousands of files with the same bytes hardly any is a copy.
+        """
+        folder, name = os.path.split(file.path)
+        names = live_names(name)
+        while names:
+            originals = []
+            for path in (os.path.join(folder, live) for live in names):
+                known = self._register.by_path.get(path)
+                originals += [] if known is None else [known]
+                originals += [one for one in self._cannot_tell().get(path, ()) if one is not known]
+            if originals:
+                return originals
+            if folder == (folder := os.path.dirname(folder)):
+                break
+        return []
+
+    def _cannot_tell(self) -> dict[str, list[Followed]]:
+        """Known files that cannot be read now, by where they were live: whether they still are what they were is open."""
+        if self._blind is None:
+            self._blind = {}
+            for file in self._register.present.values():
+                if not file.checked and file.state is State.PRESENT:
+                    self._blind.setdefault(file.lineage, []).append(file)
+        return self._blind
+
+    def _starts_like(self, present: Followed, file: Followed) -> bool:
+        """Whether a file's bytes are the first ones of another, as far as a few windows up to its end can tell."""
+        if present.handle is None and not present.checked:
+            # It cannot be read for now: whether it is still what it was will be seen when it can.
+            return self._register.handles.has_all_of(file, present)
+        if file.size > present.size or not file.size:
+            return False
+        try:
+            if not self._register.handles.open(present) or not self._register.handles.open(file):
+                return False
+            step = max(1, file.size // _SAMPLES)
+            return all(
+                present.read_at(max(0, end - WINDOW), min(WINDOW, end))
+                == file.read_at(max(0, end - WINDOW), min(WINDOW, end))
+                for end in range(file.size, 0, -step)
+            )
+        except OSError:
+            return False
