@@ -262,9 +262,15 @@ def sent(
 
 
 def resend(connection: sqlite3.Connection, since: float, until: float, event: str | None) -> int:
-    """What was acknowledged in that time, back into the outbox with its ids, past the ledger; how many."""
+    """What was acknowledged in that time, back into the outbox with its ids, past the ledger; how many.
+
+    Not what has become a dead letter since, when it was resent: that is for `replay`.
+    """
     rows = connection.execute(
-        f"SELECT DISTINCT event.sequence{_SENT_SINCE} ORDER BY event.sequence", (since, until, event, event)
+        f"SELECT DISTINCT event.sequence{_SENT_SINCE}"  # noqa: S608 - constants
+        " AND NOT EXISTS (SELECT 1 FROM dead_letter WHERE dead_letter.sequence = event.sequence)"
+        " ORDER BY event.sequence",
+        (since, until, event, event),
     ).fetchall()
     return _enter_outbox(connection, rows)
 

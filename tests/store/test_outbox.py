@@ -248,3 +248,15 @@ def test_acknowledging_takes_what_was_sent_and_nothing_between(store: Store) -> 
     assert waiting(store) == ids("c", "e")
     assert (store.status().delivered, store.status().outbox_rows) == (3, 2)
     assert store.record([], [fact(name) for name in "abcde"]).repeats == 5
+
+
+def test_what_died_when_it_was_resent_is_not_resent_again(store: Store) -> None:
+    """An event waits or is dead, never both: a dead letter comes back by `replay` alone."""
+    store.record([], [fact("a")])
+    store.acknowledge(store.lease(1, 10_000))
+    store.resend(0, START + 1)
+    store.bury(store.lease(1, 10_000).events[0], reason="bad_request", status=400)
+
+    assert store.resend(0, START + 1) == 0
+    assert waiting(store) == []
+    assert store.replay(ids("a")) == 1
