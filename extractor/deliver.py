@@ -95,7 +95,7 @@ class DeliveryPace:
     backoff_base_s: float = 1.0
     retry_cap_s: float = 60.0
     hold_cap_s: float = 300.0
-    idle_s: float = 0.5
+    idle_s: float = 1.0
 
 
 class ProgressKind(StrEnum):

@@ -11,7 +11,7 @@ honest must never become a dead letter here; what was let through by a mistake t
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -42,20 +42,44 @@ _PHONE = re.compile(r"(?<![\w.-])\+[0-9](?:[ ().-]?[0-9]){7,14}(?![\w-])")
 # 2 to 6 are the first digits of the networks that are used; with others a number is no card, for the projection neither.
 _CARD = re.compile(r"(?<![\w.-])[2-6][0-9]{3}[ -]?[0-9]{4}[ -]?[0-9]{4}[ -]?[0-9]{1,7}(?![\w-])")
 
-_SEEN = 4096
-"""What was accepted and repeats is remembered, so many of each: user ids, versions, contexts (one an organization)."""
+_SEEN = 1024
+"""Texts that were accepted are remembered, so many of each place and none longer than `_SHORT`: ids, words, versions,
+contexts (one an organization). They repeat, and to find one costs a tenth of looking at it again."""
+
+_SHORT = 64
 
 Check = Callable[[object], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class _EventPlan:
-    """What one event may hold: any of the checks of a property must accept its value."""
+class _Place:
+    """What may stand somewhere: what any of the checks accepts. Each says the same of the same value every time."""
 
-    properties: Mapping[str, tuple[Check, ...]]
+    checks: tuple[Check, ...]
+    accepted: set[str] = field(default_factory=set, repr=False)
+
+    def accepts(self, value: object) -> bool:
+        """Whether a check does."""
+        if type(value) is str and value in self.accepted:
+            return True
+        for check in self.checks:
+            if check(value):
+                if type(value) is str and len(value) <= _SHORT:
+                    if len(self.accepted) >= _SEEN:
+                        self.accepted.clear()
+                    self.accepted.add(value)
+                return True
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class _EventPlan:
+    """What one event may hold."""
+
+    properties: Mapping[str, _Place]
     required: frozenset[str]
-    user: tuple[Check, ...]
-    group: tuple[Check, ...]
+    user: _Place
+    group: _Place
 
 
 class PlanGate:
@@ -110,7 +134,7 @@ class PlanGate:
     def _refuse_user(self, plan: _EventPlan, user: object, anonymous: object) -> str | None:
         if user is None:
             return None if self._anonymous and _is(_ANONYMOUS_ID, anonymous) else "user_id"
-        return None if anonymous is None and any(check(user) for check in plan.user) else "user_id"
+        return None if anonymous is None and plan.user.accepts(user) else "user_id"
 
     def _refuse_context(self, plan: _EventPlan, context: object, accepted: set[bytes]) -> str | None:
         if type(context) is not dict:
@@ -127,12 +151,13 @@ class PlanGate:
             if signature["name"] != expected or not _is(_VERSION, signature["version"]):
                 return "context"
         group = rest.pop("groupId", None)
-        if group is not None and not any(check(group) for check in plan.group):
+        if group is not None and not plan.group.accepts(group):
             return "group_id"
         if rest != self._context:
             return "context"
-        if len(accepted) < _SEEN:
-            accepted.add(spelled)
+        if len(accepted) >= _SEEN:
+            accepted.clear()
+        accepted.add(spelled)
         return None
 
 
@@ -142,24 +167,25 @@ def _refuse_properties(plan: _EventPlan, properties: object) -> str | None:
     if not plan.required <= properties.keys():
         return "required_property"
     for name, value in properties.items():
-        checks = plan.properties.get(name)
-        if checks is None:
+        place = plan.properties.get(name)
+        if place is None:
             return "unknown_property"
-        for check in checks:
-            if check(value):
-                break
-        else:
+        if not (type(value) is str and value in place.accepted) and not place.accepts(value):
             return "property_value"
     return None
 
 
 def _event_plan(event: Mapping[str, Any]) -> _EventPlan:
     return _EventPlan(
-        properties={one["name"]: tuple(map(_check, one["accepts"])) for one in event["properties"]},
+        properties={one["name"]: _place(one["accepts"]) for one in event["properties"]},
         required=frozenset(one["name"] for one in event["properties"] if one["required"]),
-        user=tuple(map(_check, event["user_id"])),
-        group=tuple(map(_check, event["group_id"])),
+        user=_place(event["user_id"]),
+        group=_place(event["group_id"]),
     )
+
+
+def _place(accepts: Sequence[Mapping[str, Any]]) -> _Place:
+    return _Place(tuple(map(_check, accepts)))
 
 
 def _check(accepts: Mapping[str, Any]) -> Check:
@@ -191,20 +217,13 @@ def _text_check(kind: str, accepts: Mapping[str, Any]) -> Check:
     limit = accepts["max_length"]
     pattern = re2.compile(accepts["pattern"]) if "pattern" in accepts else None
     guarded = accepts.get("private_text") != "not checked"
-    accepted: set[str] = set()
 
     def text(value: object) -> bool:
         if type(value) is not str or len(value) > limit:
             return False
-        if value in accepted:
-            return True
         if pattern is not None and pattern.fullmatch(value) is None:
             return False
-        if guarded and looks_private(value):
-            return False
-        if pattern is not None and len(accepted) < _SEEN:
-            accepted.add(value)
-        return True
+        return not (guarded and looks_private(value))
 
     return text
 
