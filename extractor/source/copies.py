@@ -74,20 +74,32 @@ class Copies:
         return self._blind
 
     def _starts_like(self, present: Followed, file: Followed) -> bool:
-        """Whether a file's bytes are the first ones of another, as far as a few windows up to its end can tell."""
+        """Whether a file's bytes are the first ones of another, as far as a few windows up to its end can tell.
+
+        Where the other cannot be read, or was changed since it was last looked at, what is known of it decides:
+        the next look will see whether it still is what it was.
+        """
+        handles = self._register.handles
         if present.handle is None and not present.checked:
-            # It cannot be read for now: whether it is still what it was will be seen when it can.
-            return self._register.handles.has_all_of(file, present)
-        if file.size > present.size or not file.size:
+            return handles.has_all_of(file, present)
+        if not file.size:
             return False
         try:
-            if not self._register.handles.open(present) or not self._register.handles.open(file):
+            if not handles.open(file):
                 return False
-            step = max(1, file.size // _SAMPLES)
-            return all(
-                present.read_at(max(0, end - WINDOW), min(WINDOW, end))
-                == file.read_at(max(0, end - WINDOW), min(WINDOW, end))
-                for end in range(file.size, 0, -step)
-            )
+            there = handles.open(present)
+            if there and file.size <= present.size and _begins_with(present, file):
+                return True
+            changed = present.handle is None or not present.is_as(present.handle.stat())
         except OSError:
             return False
+        return changed and handles.has_all_of(file, present)
+
+
+def _begins_with(long: Followed, short: Followed) -> bool:
+    step = max(1, short.size // _SAMPLES)
+    return all(
+        long.read_at(max(0, end - WINDOW), min(WINDOW, end))
+        == short.read_at(max(0, end - WINDOW), min(WINDOW, end))
+        for end in range(short.size, 0, -step)
+    )

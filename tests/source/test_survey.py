@@ -25,7 +25,7 @@ def recorder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Record
         append(tmp_path / "idle" / f"{number:04}.log", [b"idle"])
     for name in ("a.log", "z.log"):  # one is met by the first piece, one is not
         append(tmp_path / name, numbered(name, 1))
-    with Recorder(tmp_path, ("a.log", "idle/*.log", "z.log", "late/*.log")) as recorder:
+    with Recorder(tmp_path, ("a.log", "idle/*.log", "z.log", "late/*.log", "a.log.1")) as recorder:
         recorder.step()
         recorder.clock.advance(1)
         recorder.step()
@@ -83,6 +83,19 @@ def test_emptied_after_the_pass_met_it(recorder: Recorder) -> None:
     recorder.clock.advance(recorder.limits.settle_s)
     recorder.look()
     assert recorder.kinds() == [IncidentKind.TRUNCATED]
+
+
+@pytest.mark.parametrize("grown", [False, True])
+def test_copied_and_emptied_after_the_pass_met_it(recorder: Recorder, *, grown: bool) -> None:
+    """The copy is not taken for another file because its original is no longer what it was."""
+    log, copy = recorder.folder / "a.log", recorder.folder / "a.log.1"
+    more = [b"more"] if grown else []
+    append(log, more)
+    copy.write_bytes(log.read_bytes())
+    log.write_bytes(b"new\n")
+    assert _conclude(recorder) == []
+    assert recorder.step() == [*more, b"new"]
+    assert recorder.finish() == [*more, b"new"]
 
 
 def test_new_and_gone_before_the_pass_comes_to_it(recorder: Recorder) -> None:
