@@ -319,18 +319,6 @@ def test_the_health_check_tells_health(status: int, code: int) -> None:
     assert done.returncode == code
 
 
-def test_the_image_builds() -> None:
-    """Where a Docker daemon can be asked."""
-    docker = shutil.which("docker")
-    if docker is None or subprocess.run([docker, "info"], check=False, capture_output=True).returncode != 0:
-        pytest.skip("no Docker daemon runs here")
-    tag = "extractor:of-the-tests"
-    subprocess.run(
-        [docker, "build", "-q", "-f", DOCKERFILE, "-t", tag, "."], cwd=ROOT, check=True, timeout=600
-    )
-    subprocess.run([docker, "run", "--rm", "--read-only", tag, "--version"], check=True, timeout=60)
-
-
 def test_compose_takes_the_compose_file() -> None:
     """Both profiles, and not without the random text that keys the message ids."""
     command = compose_command()
