@@ -32,6 +32,7 @@ _TOP = frozenset(
         "messageId",
     }
 )
+_TAIL = re.compile(rb',"sentAt":"[0-9TZ:.+-]{0,40}","writeKey":"(?:[!#-\[\]-~]|\\["\\]){0,200}"\}')
 _MESSAGE_ID = re.compile(r"[0-9a-f]{48}")
 _ANONYMOUS_ID = re.compile(r"[0-9a-f]{32}")
 _TIMESTAMP = re.compile(r"[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-6][0-9]\.[0-9]{3}\+00:00")
@@ -105,8 +106,10 @@ class PlanGate:
         batch = request["batch"]
         if not isinstance(batch, list):
             return (Refusal(None, "request_shape"),)
-        # A key that stands twice hides its first value from every parser: written out again it would be shorter.
-        if not body.startswith(b'{"batch":' + orjson.dumps(batch)):
+        # A key that stands twice hides its first value from every parser: written out again it would be shorter. And
+        # what stands behind the batch is as short and plain as we write it, or nobody knows what it says.
+        head = b'{"batch":' + orjson.dumps(batch)
+        if not body.startswith(head) or _TAIL.fullmatch(body, len(head)) is None:
             return (Refusal(None, "not_as_parsed"),)
         refusals = []
         for position, message in enumerate(batch):
@@ -121,7 +124,7 @@ class PlanGate:
         plan = self._events.get(message["event"]) if type(message["event"]) is str else None
         if plan is None:
             return "unknown_event"
-        if message["type"] != "track" or message["integrations"] != self._integrations:
+        if message["type"] != "track" or not _same(message["integrations"], self._integrations):
             return "message_shape"
         if not _is(_MESSAGE_ID, message["messageId"]) or not _is(_TIMESTAMP, message["timestamp"]):
             return "message_shape"
@@ -150,10 +153,9 @@ class PlanGate:
                 return "context"
             if signature["name"] != expected or not _is(_VERSION, signature["version"]):
                 return "context"
-        group = rest.pop("groupId", None)
-        if group is not None and not plan.group.accepts(group):
+        if "groupId" in rest and not plan.group.accepts(rest.pop("groupId")):
             return "group_id"
-        if rest != self._context:
+        if not _same(rest, self._context):
             return "context"
         if len(accepted) >= _SEEN:
             accepted.clear()
@@ -193,7 +195,8 @@ def _check(accepts: Mapping[str, Any]) -> Check:
     if kind in ("string", "uuid", "datetime"):
         return _text_check(kind, accepts)
     if kind == "boolean":
-        return lambda value: type(value) is bool
+        either = tuple(accepts.get("enum", (True, False)))
+        return lambda value: type(value) is bool and value in either
     whole = kind == "integer"
     low, high = accepts.get("min", -math.inf), accepts.get("max", math.inf)
     numbers = tuple(accepts.get("enum", ()))
@@ -241,6 +244,15 @@ def _luhn(run: str) -> bool:
     digits = [int(character) for character in run if "0" <= character <= "9"]
     total = sum(digits[-1::-2]) + sum(sum(divmod(2 * digit, 10)) for digit in digits[-2::-2])
     return total % 10 == 0
+
+
+def _same(found: object, expected: object) -> bool:
+    """Whether constants are spelled alike, too: to Python 1, 1.0 and true are equal."""
+    return found == expected and (
+        not expected
+        or orjson.dumps(found, option=orjson.OPT_SORT_KEYS)
+        == orjson.dumps(expected, option=orjson.OPT_SORT_KEYS)
+    )
 
 
 def _is(pattern: re.Pattern[str], value: object) -> bool:

@@ -2,7 +2,7 @@
 
 import copy
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -25,6 +25,7 @@ from extractor.ruleset.plan import build_plan, plan_as_json
 from extractor.ruleset.plan_formats import plan_as_schema
 from extractor.ruleset.private import doubt_text
 from extractor.ruleset.rule import MessageConstants, RuleSet, UnidentifiedUsers
+from tests.packs import ORIGIN, assemble, logical, pack, rule
 
 Message = dict[str, Any]
 
@@ -165,7 +166,23 @@ STRUCTURAL: dict[str, tuple[str, Callable[[Message], None], str]] = {
         _set("context.library.version", "Erlich Bachman"),
         "context",
     ),
+    "a number for a constant that is false": (
+        "invoice_created",
+        _set("integrations", {"Mixpanel": 0}),
+        "message_shape",
+    ),
+    "a number for a constant in the context": (
+        "invoice_created",
+        _set("context.consent.categoryPreferences.Analytics", 1),
+        "context",
+    ),
+    "null for a group": ("invoice_created", _set("context.groupId", None), "group_id"),
     "another destination": ("invoice_created", _set("integrations", {"All": True}), "message_shape"),
+    "no constants where there are some": (
+        "invoice_created",
+        _set("integrations", {}),
+        "message_shape",
+    ),
     "text in the message id": ("invoice_created", _set("messageId", "erlich"), "message_shape"),
     "text in the time": ("invoice_created", _set("timestamp", "Erlich, today"), "message_shape"),
     "properties that are a text": ("invoice_created", _set("properties", "Erlich"), "properties"),
@@ -242,6 +259,40 @@ def test_a_key_that_stands_twice_hides_nothing() -> None:
     assert [refusal.reason for refusal in PlanGate(plan())(request(twice))] == ["not_as_parsed"]
 
 
+@pytest.mark.parametrize(
+    "tail",
+    [
+        b',"sentAt":"gavin@hooli.example","writeKey":"key"}',
+        b',"sentAt":"gavin@hooli.example","sentAt":"2026","writeKey":"key"}',
+        b',"sentAt":"2026","writeKey":"Erlich Bachman"}',
+        b',"sentAt":"2026","writeKey":{"name":"Erlich"}}',
+        b',"sentAt":"2026","writeKey":"key","batch":[]}',
+        b',"sentAt":"2026","writeKey":"key"}  ',
+        b',"writeKey":"key","sentAt":"2026"}',
+    ],
+)
+def test_nothing_stands_behind_the_batch_but_a_time_and_a_key(tail: bytes) -> None:
+    """Whatever a parser makes of it: a text in the time, a second time, a name for a key, a second batch."""
+    body = b'{"batch":[' + messages()[0] + b"]"
+    assert PlanGate(plan())(body + b',"sentAt":"2026-11-22T10:00:00.000000+00:00","writeKey":"a:\\"b"}') == []
+    refusals = PlanGate(plan())(body + tail)
+    assert [(refusal.position, refusal.reason) for refusal in refusals] == [(None, "not_as_parsed")]
+
+
+def test_a_truth_that_the_plan_does_not_list_is_refused() -> None:
+    """A rule that lets only `true` out is held to it here, too."""
+    rules = assemble(pack(rule("    properties: {paid: {from: paid, type: boolean, enum: [true]}}\n")))
+    line = logical(b'{"job":"Order","paid":true}')
+    (sent,) = (
+        one.message for one in resolve(evaluate(line, ORIGIN, rules), PlainMemory()) if isinstance(one, Event)
+    )
+    gate = PlanGate(json.loads(json.dumps(plan_as_json(build_plan(rules)))))
+    assert list(gate(request(sent))) == []
+    assert b'"paid":true' in sent
+    refusals = gate(request(sent.replace(b'"paid":true', b'"paid":false')))
+    assert [refusal.reason for refusal in refusals] == ["property_value"]
+
+
 def test_a_refusal_names_no_value() -> None:
     """What is refused is private for all we know: reasons are words of ours."""
     message = copy.deepcopy(one("plan_created"))
@@ -255,3 +306,54 @@ def test_the_gate_suspects_no_text_that_the_projection_lets_through(text: str) -
     """An honest event must never die at the gate: its eyes for private texts are the narrower ones."""
     if looks_private(text):
         assert doubt_text(text) is not None
+
+
+def _paths(document: Message, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for key, value in document.items():
+        yield (*above, key)
+        if isinstance(value, dict):
+            yield from _paths(value, (*above, key))
+
+
+VALUES = [
+    None, True, False, 0, 1, -1, 1.0, 1.5, 2**63, "", "x", "x" * 256, "x" * 1001, "𝒳" * 255, "a\nb", [], {}, [1],
+    "paid", "succeeded", "monthly", "self", "1.51.0", "track", "a" * 48, "f" * 32, {"a": 1}, "2026-11-22T10:00:00Z",
+    "0eb22b12-d903-4cfa-b55f-77e5847bf330", "membership/unidentifiable", "2026-11-22T10:00:00.000+00:00",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("unidentified", list(UnidentifiedUsers))
+@given(data=st.data())
+def test_what_the_gate_passes_the_published_schema_takes(
+    unidentified: UnidentifiedUsers, data: st.DataObject
+) -> None:
+    """Whatever is changed where in an honest message: an auditor's validator is never the stricter one."""
+    message: Message = orjson.loads(data.draw(st.sampled_from(messages(unidentified))))
+    for _ in range(data.draw(st.integers(1, 2))):
+        *above, last = data.draw(st.sampled_from(sorted(_paths(message))))
+        inner = message
+        for step in above:
+            inner = inner[step]
+        match data.draw(st.sampled_from(["set", "drop", "add"])):
+            case "set":
+                inner[last] = data.draw(st.sampled_from(VALUES))
+            case "drop":
+                del inner[last]
+            case _:
+                inner[data.draw(st.sampled_from(["extra", "name", "code", "ip"]))] = data.draw(
+                    st.sampled_from(VALUES)
+                )
+    if not list(gate_of(unidentified)(request(orjson.dumps(message)))):
+        assert schema_of(unidentified).is_valid(message)
+
+
+@lru_cache
+def gate_of(unidentified: UnidentifiedUsers) -> PlanGate:
+    """The gate of the shipped pack's plan."""
+    return PlanGate(plan(unidentified))
+
+
+@lru_cache
+def schema_of(unidentified: UnidentifiedUsers) -> jsonschema.Draft7Validator:
+    """What is published of the same plan."""
+    return jsonschema.Draft7Validator(plan_as_schema(plan(unidentified)))
