@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from extractor.source.chunk import Chunk, Incident
 from extractor.source.followed import Followed
+from extractor.source.handle import InflatedHandle
 from extractor.source.identity import DENSE, WINDOW, hash_window
 from extractor.source.scan import last_line_ends, scan
 from extractor.source.spec import Limits
@@ -39,8 +40,8 @@ class Reader:
     def step(self, file: Followed, *, final: bool) -> Chunk | None:
         """Read on in an open and checked file, and move its offset; None where nothing complete is there.
 
-        What was read counts only if the bytes before it are still as they were *after* the read: a truncation in
-        between gives nothing, and leaves the file unchecked for the next look.
+        What was read counts only if it is what was seen there, and the bytes before it are still as they were *after*
+        the read: a truncation in between gives nothing, and leaves the file unchecked for the next look.
 
         Args:
             file: Its `offset`, `identity` and `skipping` move.
@@ -54,7 +55,8 @@ class Reader:
         lead = min(file.offset, WINDOW)
         filled = handle.read_into(self._view, file.offset - lead)
         size = handle.size()
-        if filled <= lead or not file.identity.still_there(file.read_at, file.offset):
+        as_before = file.identity.still_there(file.read_at, file.offset) and self._as_seen(file, lead, filled)
+        if filled <= lead or not as_before:
             file.checked = filled <= lead and size >= file.offset
             file.incomplete_at = size
             return None
@@ -84,6 +86,18 @@ class Reader:
             modified=handle.stat().st_mtime,
             incidents=span.incidents,
         )
+
+    def _as_seen(self, file: Followed, lead: int, filled: int) -> bool:
+        """Whether the buffer has what a look has seen there. If not, the next look tells a cut from a rewrite."""
+        if isinstance(file.handle, InflatedHandle):
+            return True  # a copy, which does not change any more
+        before = file.offset - lead
+        for place, digest in file.identity.places:
+            if file.offset < place <= before + filled:
+                window = self._view[max(0, place - before - WINDOW) : place - before]
+                if hash_window(window) != digest and b"\0" not in bytes(window):
+                    return False
+        return True
 
     def _take_lines(self, file: Followed, lead: int, filled: int, *, ends: bool) -> _Span:
         found = scan(self._buffer, lead, filled, self._max_line_bytes)

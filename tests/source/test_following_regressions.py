@@ -281,3 +281,13 @@ def test_emptied_and_renamed_while_down_beside_its_copy(state: Following) -> Non
     state.copytruncate(looks=False, writes=False, crashes=False, refills=1)
     state.crash()
     state.rotate(compress=False)
+
+
+def test_cut_and_written_anew_between_look_and_read(state: Following) -> None:
+    """What is read is held against what was seen: it is told that something went, and nothing is read again."""
+    state.write(lines=25, name=LIVE)
+    state.look()
+    state.cut(lines=1)
+    state.write(lines=1, name=LIVE)
+    state.read_some(chunks=1)
+    state.edit(lines=0)
