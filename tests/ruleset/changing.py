@@ -203,6 +203,7 @@ class Log:
 
     def feed(self, drift: Drift, number: int, line: bytes) -> None:
         """Show it a line as `Intake` does."""
+        drift.now = float(number)  # a line a second
         if number % BATCH == 0:
             drift.begin_chunk(BATCH)
         if self.is_candidate(line):

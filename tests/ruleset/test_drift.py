@@ -33,6 +33,7 @@ def lines_of(folder: Path, *names: str) -> list[bytes]:
 def live(drift: Drift, lines: Iterable[bytes]) -> Iterator[tuple[int, tuple[Alarm, ...]]]:
     """Read lines as they come, one a second; what is wrong after each of them."""
     for number, line in enumerate(lines):
+        drift.now = float(number)
         if number % BATCH == 0:
             drift.begin_chunk(BATCH)
         drift.glance(line, float(number))
