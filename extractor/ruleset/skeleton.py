@@ -7,7 +7,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 
 from extractor.ruleset.candidates import Candidate
-from extractor.ruleset.suggest import EXISTS, Suggestion
+from extractor.ruleset.corpus import EXISTS
+from extractor.ruleset.suggest import Suggestion
 from extractor.ruleset.value import parse_time, render_time
 from extractor.ruleset.walk import CALL, ITEM, ROOT_FIELD, ROOT_FIELDS, Steps, text_of
 

@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from extractor import document
+from extractor.ruleset.corpus import Corpus, Words
 from extractor.ruleset.evaluate import evaluate
 from extractor.ruleset.event import Event
 from extractor.ruleset.examples import PlainMemory, check_examples
@@ -18,7 +19,7 @@ from extractor.ruleset.kinds import Kinds
 from extractor.ruleset.load import Pack, load_pack
 from extractor.ruleset.outcome import resolve
 from extractor.ruleset.skeleton import render_pack
-from extractor.ruleset.suggest import Corpus, Suggestion, Words, suggest
+from extractor.ruleset.suggest import Suggestion, suggest
 from extractor.ruleset.walk import find
 from tests.packs import ORIGIN, assemble, logical, shipped_pack
 
