@@ -1,6 +1,6 @@
 """All that `run --once` would send from an empty state, with nothing written and no network."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from extractor import wiring
 from extractor.backfill import WholeReader, configured_files, drop_messages, given_files
@@ -12,13 +12,24 @@ from extractor.source import StartAt
 from extractor.store import Store, StoreLimits
 
 
-def preview(config: Config, rules: RuleSet, paths: Sequence[str] = ()) -> Iterator[Event]:
+def _ignore(_path: str, _position: int, _size: int) -> None:
+    pass
+
+
+def preview(
+    config: Config,
+    rules: RuleSet,
+    paths: Sequence[str] = (),
+    *,
+    listen: Callable[[str, int, int], None] = _ignore,
+) -> Iterator[Event]:
     """The events, in the order in which they would be sent.
 
     Args:
         config: Says where the files are, unless `paths` are given.
         rules: Of the same config.
         paths: Files to read instead, compressed or not; rotated siblings are met oldest first.
+        listen: Told of a file how many of how many bytes were read, now and then.
 
     Raises:
         OSError: A file cannot be read.
@@ -34,6 +45,7 @@ def preview(config: Config, rules: RuleSet, paths: Sequence[str] = ()) -> Iterat
         from_start = [source for source in sources if source.start_at is StartAt.BEGINNING]
         files = configured_files(from_start, clock.now(), plain=True)
     for file in files:
-        for recorded, _, _ in reader.read(file, {}, torn_stays=True):
+        for recorded, position, size in reader.read(file, {}, torn_stays=True):
+            listen(file.path, position, size)
             yield from recorded.events
             drop_messages(store)

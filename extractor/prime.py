@@ -5,7 +5,7 @@ whatever way it is read later. May import everything below `service`.
 """
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from extractor import wiring
@@ -162,9 +162,20 @@ def prime_keys(store: Store, outcomes: Sequence[Outcome]) -> int:
 
 
 def prime_logs(
-    config: Config, rules: RuleSet, store: Store, paths: Sequence[str]
+    config: Config,
+    rules: RuleSet,
+    store: Store,
+    paths: Sequence[str],
+    listen: Callable[[str, int, int], None],
 ) -> Iterator[tuple[str, int]]:
     """Read whole logs into memory, rotated siblings oldest first; each file with how many rows of memory it changed.
+
+    Args:
+        config: Of the sources, for the order of files.
+        rules: Of the same config.
+        store: Whose memory it is.
+        paths: The logs, compressed or not.
+        listen: Told of a file how many of how many bytes were read, now and then.
 
     Raises:
         OSError: A file cannot be read.
@@ -180,4 +191,5 @@ def prime_logs(
                 taken = intake.take(chunk, origin, torn_stays=True)
                 if taken.outcomes:
                     changed += store.prime(taken.outcomes)
+                listen(file.path, whole.position, whole.size)
         yield file.path, changed

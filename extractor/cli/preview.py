@@ -8,6 +8,7 @@ from pathlib import Path
 import orjson
 
 from extractor import wiring
+from extractor.cli.bar import reading_bar
 from extractor.cli.table import Row, show_rows
 from extractor.cli.terminal import absolute
 from extractor.config import load_config
@@ -21,14 +22,18 @@ from extractor.ruleset.event import Event
 def preview_command(path: Path, files: list[str], *, as_json: bool) -> int:
     """Print the events, one JSON object a line or as a table."""
     config = load_config(path, os.environ)
-    events = preview(config, wiring.build_rules(config), [absolute(file) for file in files])
-    if as_json:
-        out = sys.stdout.buffer
-        for event in events:
-            out.write(render_line(event))
-        out.flush()
-    else:
-        show_table(list(events))
+    rules = wiring.build_rules(config)
+    # Rows that are printed as they are found would stand in a bar's way.
+    with reading_bar(wanted=not (as_json and sys.stdout.isatty())) as listen:
+        events = preview(config, rules, [absolute(file) for file in files], listen=listen)
+        if as_json:
+            out = sys.stdout.buffer
+            for event in events:
+                out.write(render_line(event))
+            out.flush()
+        table = list(events)
+    if not as_json:
+        show_table(table)
     opted_out = OptOut(config, os.environ).by()
     if opted_out is not None:
         sys.stderr.write(f"note: {opted_out} opts out: none of this would be sent\n")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from extractor import wiring
+from extractor.cli.bar import reading_bar
 from extractor.cli.terminal import absolute, printable
 from extractor.clock import SystemClock
 from extractor.config import Config, load_config
@@ -45,7 +46,9 @@ def prime_logs_command(path: Path, files: list[str]) -> int:
     rules: RuleSet = wiring.build_rules(config)
 
     def tell(store: Store) -> None:
-        for name, rows in prime_logs(config, rules, store, [absolute(file) for file in files]):
+        with reading_bar() as listen:
+            primed = list(prime_logs(config, rules, store, [absolute(file) for file in files], listen))
+        for name, rows in primed:
             sys.stdout.write(f"{printable(name)}: {rows} rows of memory written\n")
         sys.stdout.write("nothing was sent; what these logs show is known now, and never sent\n")
 

@@ -144,9 +144,11 @@ def test_no_color_means_none(program: Program) -> None:
     """NO_COLOR keeps the bar and drops what paints it."""
     log = many_lines(program.folder)
     words = ("backfill", str(log), "--assume-time", "now", "--yes")
-    with (program.folder / "events").open("wb") as out:
-        with on_terminal(program, *words, out=out.fileno()) as painted:
-            assert painted.end() == 0
+    with (
+        (program.folder / "events").open("wb") as out,
+        on_terminal(program, *words, out=out.fileno()) as painted,
+    ):
+        assert painted.end() == 0
     other = Program(program.folder / "other", program.config)
     with (
         (program.folder / "others").open("wb") as out,
@@ -176,3 +178,14 @@ def test_a_table_is_painted_on_a_terminal_alone(program: Program) -> None:
         assert plain.end() == 0
     assert not re.search(rb"\x1b\[[0-9;]*3[0-9;]*m", plain.seen)
     assert ESCAPE not in program.call("preview").stdout
+
+
+@pytest.mark.parametrize("words", [["preview"], ["prime", "--from-logs"]])
+def test_what_reads_long_shows_where_it_is_and_leaves_no_trace(program: Program, words: list[str]) -> None:
+    """The bar is there while files are read, and gone before the result is printed."""
+    log = many_lines(program.folder)
+    with on_terminal(program, *words, str(log)) as screen:
+        assert screen.end() == 0
+    bar, _, result = bytes(screen.seen).rpartition(b"reading large.log")
+    assert "━".encode() in bar + result
+    assert "━".encode() not in result.rpartition(b"\x1b[2K")[2]
