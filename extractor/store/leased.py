@@ -77,10 +77,18 @@ def _take_apart(  # noqa: PLR0917 - columns
     each_time = list(map(float, times.split(",")))
     packed = struct.pack(f"<{count}d", *each_time) if len(each_time) == count else b""
     each_packed = [packed[at : at + 8] for at in range(0, len(packed), 8)]
+    each_recorded = recorded.split(",")
     each_seal = list(map(int, seals.split(",")))
     if sequences.split(",") != chosen:
         return None
-    columns: tuple[Sequence[object], ...] = (each_id, each_message, each_head, each_packed, each_seal)
+    columns: list[Sequence[object]] = [
+        each_id,
+        each_message,
+        each_head,
+        each_packed,
+        each_recorded,
+        each_seal,
+    ]
     if any(len(column) != count for column in columns) or len(ids) != count * _ID_BYTES:
         return None
     for id_, head, time, message, seal in zip(
@@ -88,6 +96,4 @@ def _take_apart(  # noqa: PLR0917 - columns
     ):
         if crc32(message, crc32(b"%b%b\0%b" % (id_, head, time))) != seal:
             return None
-    return LeasedEvents(
-        list(map(int, chosen)), each_message, each_id, each_head, each_time, recorded.split(",")
-    )
+    return LeasedEvents(list(map(int, chosen)), each_message, each_id, each_head, each_time, each_recorded)
