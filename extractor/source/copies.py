@@ -35,6 +35,10 @@ class Copies:
             self._waiting[file.key] = since
         return since is not None
 
+    def is_one(self, file: Followed) -> bool:
+        """Whether a file so far is equal to one that lives, of which it may be a copy by its name."""
+        return any(self._starts_like(known, file) for known in self._originals(file))
+
     def _copy_since(self, file: Followed) -> tuple[int, float] | None:
         originals = [known for known in self._originals(file) if self._starts_like(known, file)]
         if not originals:
@@ -90,10 +94,16 @@ class Copies:
             there = handles.open(present)
             if there and file.size <= present.size and _begins_with(present, file):
                 return True
-            changed = present.handle is None or not present.is_as(present.handle.stat())
+            if file.size < present.size:
+                return False
+            found = present.handle.stat() if present.handle is not None else None
         except OSError:
             return False
-        return changed and handles.has_all_of(file, present)
+        as_it_was = found is not None and (found.st_size, found.st_mtime_ns) == (
+            present.size,
+            present.stamps[0],
+        )
+        return not as_it_was and handles.has_all_of(file, present)
 
 
 def _begins_with(long: Followed, short: Followed) -> bool:

@@ -28,6 +28,7 @@ class Links:
         self._newcomers = newcomers
         self._beside = Beside()
         self._copies = Copies(register)
+        self._families: dict[str, list[Followed]] | None = None
 
     def link(self, *, settle: bool) -> None:
         """Find the vanished files again, the surest evidence first, and take in what is left as new.
@@ -208,6 +209,9 @@ class Links:
     def _goes_on_at(self, gone: Followed, found: Found, compared: Compared | None = None) -> bool:
         cut = compared if compared is not None and compared.verdict is Verdict.CUT else None
         file = self._newcomers.opened(found)
+        if file is not None and cut is not None and not cut.resume and self._copies.is_one(file):
+            self._register.handles.close(file)  # an inode used again, by what begins alike
+            return False
         if file is not None:
             self.go_on(gone, file, cut)
         return file is not None
@@ -278,6 +282,7 @@ class Links:
     def resolve(self, *, settle: bool) -> None:
         """Say what was lost with the files that were not found again in time."""
         now = self._register.clock.monotonic()
+        self._families = None
         for file in _provable_first(self._register.unresolved.values()):
             due = settle or now - file.unresolved_at >= self._register.limits.settle_s
             if due and not self._found_beside(file):
@@ -291,10 +296,18 @@ class Links:
                 self._register.index(file)
         self._beside.clear()
 
+    def _family(self, gone: Followed) -> list[Followed]:
+        """The files that live where a vanished one was live, or were: what it had may be part of them."""
+        if self._families is None:
+            self._families = {}
+            for file in self._register.present.values():
+                self._families.setdefault(file.lineage, []).append(file)
+        return self._families.get(gone.lineage, [])
+
     def kept_by_twins(self, gone: Followed) -> int:
         """How many bytes from the start of a vanished file another has that is followed as its own: they are not lost."""
         kept = 0
-        for other in self._register.twins(gone) if gone.unread else ():
+        for other in (*self._register.twins(gone), *self._family(gone)) if gone.unread else ():
             if other.state is not State.GONE and other.size > kept:
                 compared = self._register.handles.compare(other, gone)
                 kept = max(kept, compared.kept if compared is not None and compared.proven else 0)
