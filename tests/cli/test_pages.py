@@ -110,6 +110,43 @@ def test_every_command_of_the_page_runs_in_its_order(page: str, samples: Path, t
     run(prelude + "\n".join(scripts), folder, tmp_path)
 
 
+def test_every_command_of_drift_runs_and_gives_a_pack(samples: Path, tmp_path: Path) -> None:
+    """`coverage` finds nothing unknown in the samples; what `suggest` writes passes `check`."""
+    coverage, suggest = blocks(ROOT / "docs" / "drift.md", "sh")
+    trial = "sed 's#^rules: .*#rules: [./pack.yaml]#; /^variables:/,/^  hosting_type/d' extractor.yaml > trial.yaml\nextractor check --config trial.yaml"
+    script = f"extractor init >/dev/null\n{coverage}\n{suggest.rstrip()} > pack.yaml\n{trial}"
+    said = run(script, samples / "lago", tmp_path)
+    assert "Api::V1::CustomersController#create POST" in said
+    assert "trial.yaml: fine." in said
+
+
+RUN_ELSEWHERE = {
+    "README.md": "above",
+    "deploy.md": "test_deploy",
+    "drift.md": "above",
+    "faq.md": "test_deploy",
+    "operations.md": "above",
+    "page.md": "page/test_commands",
+    "problems.md": "test_problem_texts",
+    "quickstart.md": "above",
+    "tutorial.md": "test_tutorial",
+}
+"""Pages with commands, and the tests that run them."""
+
+
+def test_no_page_has_commands_that_nothing_runs() -> None:
+    """A fence of `sh` is a promise; what no test can run (root, a cluster, a registry) is `text`."""
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    kinds = {
+        page.name: {
+            one["kind"].split()[0] for one in BLOCK.finditer(page.read_text(encoding="utf-8")) if one["kind"]
+        }
+        for page in pages
+    }
+    assert {name for name, found in kinds.items() if "sh" in found} == set(RUN_ELSEWHERE)
+    assert not any({"bash", "console", "shell"} & found for found in kinds.values())
+
+
 def test_the_quick_start_prints_events_once(samples: Path, tmp_path: Path) -> None:
     """`run --once` of the quick start prints all of them, a second one none."""
     script = "extractor init >/dev/null; extractor run --once | wc -l; extractor run --once | wc -l"
