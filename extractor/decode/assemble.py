@@ -3,8 +3,8 @@
 Keep one `Assembler` for one sequence of pieces: a container's log with the files it was rotated to, in their order.
 """
 
-from dataclasses import dataclass, field, replace
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
 
 from extractor.decode.envelope import Piece
 from extractor.decode.record import decode_json
@@ -16,9 +16,8 @@ _FULL_PIECE: Final = 16 * 1024
 """Docker and containerd cut a line after so many bytes; a shorter piece without an end was left by a death."""
 
 
-@dataclass(frozen=True, slots=True)
-class Logical:
-    """One line of the app.
+class Logical(NamedTuple):
+    """One line of the app. A tuple, for the same reason as `Line`.
 
     Attributes:
         text: Its bytes, without a newline.
@@ -31,7 +30,7 @@ class Logical:
         pieces: How many there were.
     """
 
-    text: bytes = field(repr=False)
+    text: bytes
     time: float | None
     stream: str
     attributes: tuple[tuple[str, str], ...]
@@ -39,6 +38,9 @@ class Logical:
     start: int
     end: int
     pieces: int = 1
+
+    def __repr__(self) -> str:
+        return f"Logical(start={self.start}, end={self.end}, pieces={self.pieces})"
 
 
 @dataclass(slots=True)
@@ -105,7 +107,7 @@ class Assembler:
             if piece.complete and len(piece.text) <= self._max_line_bytes:
                 return (Logical(piece.text, piece.time, piece.stream, piece.attributes, file_id, start, end),)
             line = self._unfinished[piece.stream] = _Unfinished(
-                replace(piece, text=b""), file_id, start, end, bytearray()
+                piece._replace(text=b""), file_id, start, end, bytearray()
             )
         else:
             line.end = end

@@ -7,10 +7,10 @@ says `P` (more follows) or `F`, and its bytes are whatever the app wrote.
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 import orjson
 
@@ -24,9 +24,8 @@ class Envelope(StrEnum):
     CRI = "cri"
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """What one physical line holds: a line of the app, or a piece of one.
+class Piece(NamedTuple):
+    """What one physical line holds: a line of the app, or a piece of one. A tuple, for the same reason as `Line`.
 
     Attributes:
         text: The app's bytes, without a newline.
@@ -37,11 +36,14 @@ class Piece:
         attributes: Docker's label and environment attributes, sorted.
     """
 
-    text: bytes = field(repr=False)
+    text: bytes
     time: float | None = None
     stream: str = ""
     complete: bool = True
     attributes: tuple[tuple[str, str], ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Piece(time={self.time}, stream={self.stream!r}, complete={self.complete})"
 
 
 @dataclass(frozen=True, slots=True)
