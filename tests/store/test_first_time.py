@@ -1,6 +1,5 @@
 """When an organization first did what counts: kept beside the messages, for longer, and erased with them."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ def shown(
     event = build_event(name)
     milestones = ("plan_created", *also)
     return giving(
-        replace(event, time=time, time_source=source, organization=key(organization), milestones=milestones)
+        event._replace(time=time, time_source=source, organization=key(organization), milestones=milestones)
     )
 
 
@@ -63,7 +62,7 @@ def test_another_line_of_the_same_fact_may_know_its_time_better(store: Store, *,
 
 def test_events_of_no_known_organization_count_for_none(store: Store) -> None:
     """Where a line does not tell the organization there is nobody to count."""
-    store.record([], [giving(replace(build_event("1"), organization=b""))])
+    store.record([], [giving(build_event("1")._replace(organization=b""))])
     assert known(store) == {}
 
 
@@ -93,7 +92,7 @@ def test_an_opt_out_writes_none_and_purges_them(store: Store) -> None:
 def test_a_forgotten_organization_does_not_come_back_by_its_old_lines(store: Store) -> None:
     """Rows go with the messages; reading the logs again brings none of them, and dates none of what is new."""
     message = b'{"context":{"groupId":"org-a"}}'
-    old = replace(build_event("1"), time=START, message=message, organization=key("a"))
+    old = build_event("1")._replace(time=START, message=message, organization=key("a"))
     store.record([], [giving(old), shown("2", organization="b")])
     assert (
         store.forget(Traces(texts=frozenset({"org-a"}), organizations=frozenset({key("a")}))).first_times == 1

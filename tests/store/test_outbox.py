@@ -1,5 +1,4 @@
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 
@@ -220,7 +219,7 @@ def test_events_are_the_same_however_they_are_read(store: Store, path: str) -> N
     """A batch that is read in one row and one that is read row by row hold the same events, whatever a path looks like."""
     times = (START - 60, 0.1 + 0.2, 1e-7, -1.5, 1e17)
     made = [
-        replace(build_event(f"e{number}", private='"quoted" \\n ü'), path=path, time=time, offset=1 << 40)
+        build_event(f"e{number}", private='"quoted" \\n ü')._replace(path=path, time=time, offset=1 << 40)
         for number, time in enumerate(times)
     ]
     store.record([], [outcome_of(event) for event in made])
