@@ -1,12 +1,16 @@
-"""Conditions: what must hold for a rule to match. Trees of frozen values; each can say itself in words."""
+"""Conditions: what must hold for a rule to match. Trees of frozen values; each can say itself in words.
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+Those that are asked of most lines make `holds`, whether the condition holds in a scope, for their path and value.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
 from extractor.ruleset.path import Path, Scope
 from extractor.ruleset.pattern import Pattern
 
 ScalarValue = str | bool | int | float
+Test = Callable[[Scope], bool]
 
 
 def same(value: object, expected: ScalarValue) -> bool:
@@ -24,10 +28,17 @@ class Equals:
 
     path: Path
     expected: ScalarValue
+    holds: Test = field(init=False, repr=False, compare=False)
 
-    def holds(self, scope: Scope) -> bool:
-        """Whether the condition holds."""
-        return same(self.path.find(scope), self.expected)
+    def __post_init__(self) -> None:
+        find, expected = self.path.find, self.expected
+        # Nothing that a line can hold equals a text but a text.
+        plain = isinstance(expected, str)
+        object.__setattr__(
+            self,
+            "holds",
+            (lambda scope: find(scope) == expected) if plain else (lambda scope: same(find(scope), expected)),
+        )
 
     def __str__(self) -> str:
         return f"{self.path.text} equals {self.expected!r}"
@@ -55,10 +66,11 @@ class Exists:
 
     path: Path
     wanted: bool
+    holds: Test = field(init=False, repr=False, compare=False)
 
-    def holds(self, scope: Scope) -> bool:
-        """Whether the condition holds."""
-        return (self.path.find(scope) is not None) is self.wanted
+    def __post_init__(self) -> None:
+        find, wanted = self.path.find, self.wanted
+        object.__setattr__(self, "holds", lambda scope: (find(scope) is not None) is wanted)
 
     def __str__(self) -> str:
         return f"{self.path.text} {'exists' if self.wanted else 'does not exist'}"
@@ -119,13 +131,18 @@ class Between:
     path: Path
     low: float | None
     high: float | None
+    holds: Test = field(init=False, repr=False, compare=False)
 
-    def holds(self, scope: Scope) -> bool:
-        """Whether the condition holds."""
-        value = self.path.find(scope)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return False
-        return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
+    def __post_init__(self) -> None:
+        find, low, high = self.path.find, self.low, self.high
+
+        def holds(scope: Scope) -> bool:
+            value = find(scope)
+            if type(value) is not int and type(value) is not float:
+                return False
+            return (low is None or value >= low) and (high is None or value <= high)
+
+        object.__setattr__(self, "holds", holds)
 
     def __str__(self) -> str:
         low = "" if self.low is None else f" at least {self.low}"

@@ -6,8 +6,8 @@ A value is never converted to fit: text stays text, a number a number. What does
 import datetime as dt
 import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
 
@@ -53,6 +53,8 @@ class Constraint:
         low: Least number, or None.
         high: Greatest number, or None.
         check_text: Whether a text in which something private stands is left out.
+        admit: The value as it may leave, or why it may not. Made for the constraint: most events ask some ten times.
+            `Reason` is a text too: callers tell it apart by `type(...) is Reason`, so no value may be one.
     """
 
     type: Type
@@ -62,6 +64,10 @@ class Constraint:
     low: float | None = None
     high: float | None = None
     check_text: bool = True
+    admit: Callable[[object], ScalarValue | Reason] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "admit", _admitter(self))
 
     def __str__(self) -> str:
         """In words, for people who read the plan."""
@@ -78,28 +84,49 @@ class Constraint:
             words.append(f"at most {self.high}")
         return ", ".join(words)
 
-    def admit(self, value: object) -> ScalarValue | Reason:
-        """The value as it may leave, or why it may not."""
-        # `Reason` is a text too: callers tell it apart by `type(...) is Reason`, so no value may be one.
-        fitted = _FIT[self.type](value)
+
+def _admitter(constraint: Constraint) -> Callable[[object], ScalarValue | Reason]:
+    if constraint.type in _FIT_TEXT:
+        return _text_admitter(constraint)
+    fit = _FIT[constraint.type]
+    enum, low, high = constraint.enum, constraint.low, constraint.high
+
+    def admit(value: object) -> ScalarValue | Reason:
+        fitted = fit(value)
         if fitted is None:
             return Reason.WRONG_TYPE
-        if isinstance(fitted, str):
-            if len(fitted) > self.max_length:
-                return Reason.VALUE_TOO_LONG
-            if self.enum:
-                return fitted if fitted in self.enum else Reason.NOT_IN_ENUM
-            if self.pattern is not None and not self.pattern.matches(fitted):
-                return Reason.PATTERN_MISMATCH
-            if self.check_text and self.type is Type.STRING and _doubt(fitted) is not None:
-                return Reason.LOOKS_PRIVATE
-        elif not isinstance(fitted, bool) and not (
-            (self.low is None or fitted >= self.low) and (self.high is None or fitted <= self.high)
+        if not isinstance(fitted, bool) and (
+            (low is not None and fitted < low) or (high is not None and fitted > high)
         ):
             return Reason.OUT_OF_RANGE
-        if self.enum and not any(same(fitted, one) for one in self.enum):
+        if enum and not any(same(fitted, one) for one in enum):
             return Reason.NOT_IN_ENUM
         return fitted
+
+    return admit
+
+
+def _text_admitter(constraint: Constraint) -> Callable[[object], ScalarValue | Reason]:
+    fit = _FIT_TEXT[constraint.type]
+    max_length, enum = constraint.max_length, constraint.enum
+    matches = None if constraint.pattern is None else constraint.pattern.matches
+    checked = constraint.check_text and constraint.type is Type.STRING
+
+    def admit(value: object) -> ScalarValue | Reason:
+        text = fit(value)
+        if text is None:
+            return Reason.WRONG_TYPE
+        if len(text) > max_length:
+            return Reason.VALUE_TOO_LONG
+        if enum:
+            return text if text in enum else Reason.NOT_IN_ENUM
+        if matches is not None and not matches(text):
+            return Reason.PATTERN_MISMATCH
+        if checked and _doubt(text) is not None:
+            return Reason.LOOKS_PRIVATE
+        return text
+
+    return admit
 
 
 def _fit_string(value: object) -> str | None:
@@ -138,13 +165,15 @@ def _fit_datetime(value: object) -> str | None:
     return None if seconds is None else render_time(seconds)
 
 
-_FIT = {
+_FIT_TEXT: dict[Type, Callable[[object], str | None]] = {
     Type.STRING: _fit_string,
+    Type.UUID: _fit_uuid,
+    Type.DATETIME: _fit_datetime,
+}
+_FIT: dict[Type, Callable[[object], float | None]] = {
     Type.INTEGER: _fit_integer,
     Type.NUMBER: _fit_number,
     Type.BOOLEAN: _fit_boolean,
-    Type.UUID: _fit_uuid,
-    Type.DATETIME: _fit_datetime,
 }
 
 
@@ -177,6 +206,12 @@ def parse_time(value: object) -> float | None:
 def render_time(seconds: float) -> str:
     """Unix seconds as ISO 8601 in UTC with milliseconds, exactly as the library's `track()` writes it."""
     return dt.datetime.fromtimestamp(seconds, dt.UTC).isoformat(timespec="milliseconds")
+
+
+def is_ignored(found: object, ignore: tuple[ScalarValue, ...]) -> bool:
+    """Whether a value is one of those that mean "none"."""
+    # `in` compares faster than `same`, and finds at least as much.
+    return found in ignore and any(same(found, one) for one in ignore)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,8 +256,7 @@ class Value:
         """What the line itself says, in our words where there is a map, whether it may leave or not; or None."""
         for path in self.paths:
             found = path.find(scope)
-            # `in` compares faster than `same`, and finds at least as much.
-            if found is None or (found in self.ignore and any(same(found, one) for one in self.ignore)):
+            if found is None or is_ignored(found, self.ignore):
                 continue
             if self.map is not None:
                 return (
