@@ -30,9 +30,10 @@ from extractor.decode.record import decode_json
 from extractor.destination.segment import SegmentDestination
 from extractor.ruleset.evaluate import Origin, evaluate
 from extractor.ruleset.event import Event, TimeSource
+from extractor.ruleset.index import ready_rules
 from extractor.ruleset.outcome import Memo, Outcome, resolve
 from extractor.ruleset.prefilter import Pieces, build_scanner, derive_literals
-from extractor.ruleset.scope import all_hold
+from extractor.ruleset.scope import decode_field
 from extractor.store import Store
 from extractor.telemetry import Reason
 
@@ -101,16 +102,17 @@ def judge_lines(lines: list[Logical], stages: Stages) -> list[Outcome]:
     with stages.stage("decode JSON"):
         decoded = [decode_json(line.text) for line in lines]
     records = [record for record in decoded if not isinstance(record, Reason)]
-    with stages.stage("which rules, conditions"):
+    with stages.stage("decode fields"):
         for record in records:
-            for rule in rules.index.candidates(record):
-                all_hold(rule.when, record)
+            for steps in ready_rules(rules).index.decodings:
+                for step in steps:
+                    decode_field(step, record)
     with stages.stage("evaluate"):
         outcomes = [evaluate(line, origin, rules) for line in lines]
-    # `evaluate` does the two before it once more; its own part is fields, values, keys.
+    # `evaluate` does the two before it once more; its own part is rules, values, keys.
     own = stages.seconds.pop("evaluate")
-    stages.seconds["decode fields, read values, keys"] = own - sum(
-        stages.seconds[name] for name in ("decode JSON", "which rules, conditions")
+    stages.seconds["choose rules, read values, keys"] = own - sum(
+        stages.seconds[name] for name in ("decode JSON", "decode fields")
     )
     with stages.stage("resolve, build messages"):
         memory = _Scratch()

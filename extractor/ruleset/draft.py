@@ -1,13 +1,14 @@
 """An event whose values have been read and admitted, and which still has to meet memory."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from extractor.ruleset.condition import ScalarValue
 from extractor.ruleset.event import Event, TimeSource
-from extractor.ruleset.message import build_message
+from extractor.ruleset.message import MessageTemplate
 from extractor.ruleset.outcome import Rejection
-from extractor.ruleset.rule import Rule, RuleSet, UnidentifiedUsers
+from extractor.ruleset.rule import Rule, RuleSet, Step, UnidentifiedUsers
 from extractor.ruleset.value import Value
 from extractor.telemetry import Reason
 
@@ -16,13 +17,31 @@ GROUP_SLOT = "group id"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class DraftFrame:
+    """What all drafts of one rule share.
+
+    Attributes:
+        rule: The rule.
+        event: The name of its event.
+        rules: The rule set, for constants and ids.
+        template: Makes messages.
+        message_id: Makes ids of natural keys.
+        steps: Of the funnels, those of this event that ask for a value.
+    """
+
+    rule: Rule
+    event: str
+    rules: RuleSet = field(repr=False)
+    template: MessageTemplate = field(repr=False)
+    message_id: Callable[[Iterable[bytes]], str] = field(repr=False)
+    steps: tuple[Step, ...]
+
+
+class Draft(NamedTuple):
     """What the line said; `build` adds what memory says, as often as it is asked.
 
     Attributes:
-        rule: The rule that found it.
-        event: Its name.
-        rules: The rule set, for constants and ids.
+        frame: What all drafts of the rule share.
         properties: Admitted values, in the order of the rule.
         user: What the line says, or None.
         group: What the line says, or a constant, or None.
@@ -34,18 +53,19 @@ class Draft:
         offset: Byte at which the line starts.
     """
 
-    rule: Rule
-    event: str
-    rules: RuleSet = field(repr=False)
-    properties: Mapping[str, ScalarValue] = field(repr=False)
-    user: str | None = field(repr=False)
+    frame: DraftFrame
+    properties: Mapping[str, ScalarValue]
+    user: str | None
     group: str | None
-    recalls: Mapping[str, bytes] = field(repr=False)
-    natural_key: tuple[bytes, ...] = field(repr=False)
+    recalls: Mapping[str, bytes]
+    natural_key: tuple[bytes, ...]
     time: float
     time_source: TimeSource
     path: str
     offset: int
+
+    def __repr__(self) -> str:
+        return f"Draft({self.frame.event!r}, {self.path}:{self.offset})"
 
     def build(self, reset: bytes, recalled: Mapping[str, str]) -> Event | Rejection:
         """The event, given what memory said. Recalled values pass the same constraints as any other.
@@ -54,22 +74,25 @@ class Draft:
             reset: What made the *once* key new again, or b"".
             recalled: Remembered values by slot.
         """
-        properties = self._properties(recalled)
-        if isinstance(properties, Rejection):
-            return properties
-        group = self.group
-        if group is None and self.rule.group is not None:
-            group = as_text(_recalled(self.rule.group, recalled.get(GROUP_SLOT)))
-        if self.rules.excludes(group):
-            return Rejection(Reason.ORGANIZATION_EXCLUDED, self.rule.id, whole_event=True)
-        user, anonymous = self._user(group, recalled.get(USER_SLOT))
+        frame, properties, group = self.frame, self.properties, self.group
+        rule, rules = frame.rule, frame.rules
+        if self.recalls:
+            if not self.recalls.keys() <= _NO_PROPERTIES:
+                completed = self._completed(recalled)
+                if isinstance(completed, Rejection):
+                    return completed
+                properties = completed
+            if group is None and rule.group is not None:
+                group = as_text(_recalled(rule.group, recalled.get(GROUP_SLOT)))
+        if rules.excludes(group):
+            return Rejection(Reason.ORGANIZATION_EXCLUDED, rule.id, whole_event=True)
+        user, anonymous = self.user, None
+        if user is None and rule.user is not None:
+            user, anonymous = self._stand_in(rule.user, group, recalled.get(USER_SLOT))
         if user is None and anonymous is None:
-            return Rejection(Reason.REQUIRED_MISSING, self.rule.id, USER_SLOT, whole_event=True)
-        natural_key = (*self.natural_key, reset) if reset else self.natural_key
-        message_id = self.rules.identity.message_id(self.event, natural_key)
-        message = build_message(
-            self.rules.constants,
-            event=self.event,
+            return Rejection(Reason.REQUIRED_MISSING, rule.id, USER_SLOT, whole_event=True)
+        message_id = frame.message_id((*self.natural_key, reset) if reset else self.natural_key)
+        message = frame.template.fill(
             message_id=message_id,
             user_id=user,
             anonymous_id=anonymous,
@@ -78,40 +101,51 @@ class Draft:
             properties=properties,
         )
         return Event(
-            message_id=message_id,
-            name=self.event,
-            rule=self.rule.id,
-            message=message,
-            time=self.time,
-            time_source=self.time_source,
-            path=self.path,
-            offset=self.offset,
-            organization=b"" if group is None else self.rules.identity.organization_key(group),
-            milestones=self.rules.milestones(self.event, properties),
+            message_id,
+            frame.event,
+            rule.id,
+            message,
+            self.time,
+            self.time_source,
+            self.path,
+            self.offset,
+            b"" if group is None else rules.identity.organization_key(group),
+            (frame.event, *_reached(frame.steps, properties)) if frame.steps else (frame.event,),
         )
 
-    def _properties(self, recalled: Mapping[str, str]) -> Mapping[str, ScalarValue] | Rejection:
-        if self.recalls.keys() <= {USER_SLOT, GROUP_SLOT}:
-            return self.properties
+    def _completed(self, recalled: Mapping[str, str]) -> Mapping[str, ScalarValue] | Rejection:
+        """The properties with those that memory knows."""
+        rule = self.frame.rule
         properties: dict[str, ScalarValue] = {}
-        for declared in self.rule.properties:
+        for declared in rule.properties:
             value = self.properties.get(declared.name)
             if value is None and declared.name in self.recalls:
                 value = _recalled(declared.value, recalled.get(declared.name))
             if value is not None:
                 properties[declared.name] = value
             elif declared.required:
-                return Rejection(Reason.REQUIRED_MISSING, self.rule.id, declared.name, whole_event=True)
+                return Rejection(Reason.REQUIRED_MISSING, rule.id, declared.name, whole_event=True)
         return properties
 
-    def _user(self, group: str | None, recalled: str | None) -> tuple[str | None, str | None]:
-        """The user id, or else the anonymous id."""
-        if self.user is not None or self.rule.user is None:
-            return self.user, None
-        known = _admitted(self.rule.user, recalled)
-        if known is None and self.rules.unidentified_users is UnidentifiedUsers.ANONYMOUS:
-            return None, self.rules.identity.anonymous_id(group or "")
-        return as_text(self.rule.user.fallback if known is None else known), None
+    def _stand_in(
+        self, value: Value, group: str | None, recalled: str | None
+    ) -> tuple[str | None, str | None]:
+        """The user id, or else the anonymous id, where the line does not tell the user."""
+        rules = self.frame.rules
+        known = _admitted(value, recalled)
+        if known is None and rules.unidentified_users is UnidentifiedUsers.ANONYMOUS:
+            return None, rules.identity.anonymous_id(group or "")
+        return as_text(value.fallback if known is None else known), None
+
+
+def _reached(steps: tuple[Step, ...], properties: Mapping[str, ScalarValue]) -> Iterator[str]:
+    """What the event may be the first time of, beside its name."""
+    for step in steps:
+        if properties.get(step.property_name) == step.equals:
+            yield step.milestone
+
+
+_NO_PROPERTIES = frozenset({USER_SLOT, GROUP_SLOT})
 
 
 def _admitted(value: Value, recalled: str | None) -> ScalarValue | None:

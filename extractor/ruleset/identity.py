@@ -20,11 +20,14 @@ _KNOWN_KEYS = 8192
 class Identity:
     """The keyed hashes of one installation. Immutable; `repr` does not show the key."""
 
-    __slots__ = ("_anonymous", "_digest", "_memory", "_message", "memory_key")
+    __slots__ = ("_anonymous", "_digest", "_memory", "_message", "memory_key", "text_digest")
 
     memory_key: Callable[[str, str, tuple[str, ...]], bytes]
     """Kind, name and parts to the key of a row of memory; the kind keeps *once* and *changed* of an event apart
     from what is remembered."""
+
+    text_digest: Callable[[str], bytes]
+    """`digest` of a text's UTF-8."""
 
     def __init__(self, key: bytes) -> None:
         """Make one from a key of 32 bytes."""
@@ -34,6 +37,7 @@ class Identity:
         self._digest = hashlib.blake2b(key=key, digest_size=KEY_BYTES, person=b"digest")
         self._anonymous = hashlib.blake2b(key=key, digest_size=KEY_BYTES, person=b"anonymous")
         self.memory_key = lru_cache(_KNOWN_KEYS)(self._memory_key)
+        self.text_digest = lru_cache(_KNOWN_KEYS)(self._text_digest)
 
     @classmethod
     def of(cls, installation: str) -> "Identity":
@@ -42,31 +46,41 @@ class Identity:
 
     def message_id(self, event: str, natural_key: Iterable[bytes]) -> str:
         """The id of the fact that is `event` with this natural key."""
-        return _take_in(self._message, (event.encode(), *natural_key)).hex()
+        return self.message_ids(event)(natural_key)
+
+    def message_ids(self, event: str, *begin: bytes) -> Callable[[Iterable[bytes]], str]:
+        """What makes the ids of facts of one event, given their natural keys behind what all of these begin with."""
+        prepared = _fed(self._message.copy(), (event.encode(), *begin))
+
+        def message_id(natural_key: Iterable[bytes]) -> str:
+            return _fed(prepared.copy(), natural_key).hexdigest()
+
+        return message_id
 
     def digest(self, value: bytes) -> bytes:
         """A value (or a line) that can be compared later and never read."""
-        return _take_in(self._digest, (value,))
+        return _fed(self._digest.copy(), (value,)).digest()
 
     def anonymous_id(self, organization: str) -> str:
         """A stable pseudonym of an organization, for `unidentified_users: anonymous`."""
-        return _take_in(self._anonymous, (encode(organization),)).hex()
+        return _fed(self._anonymous.copy(), (encode(organization),)).hexdigest()
 
     def organization_key(self, organization: str) -> bytes:
         """Stands for an organization in the funnel."""
         return self.memory_key("organization", "", (organization,))
 
     def _memory_key(self, kind: str, name: str, parts: tuple[str, ...]) -> bytes:
-        return _take_in(self._memory, (kind.encode(), name.encode(), *map(encode, parts)))
+        return _fed(self._memory.copy(), (kind.encode(), name.encode(), *map(encode, parts))).digest()
+
+    def _text_digest(self, text: str) -> bytes:
+        return self.digest(encode(text))
 
 
-def _take_in(prepared: "hashlib.blake2b", parts: Iterable[bytes]) -> bytes:
+def _fed(state: "hashlib.blake2b", parts: Iterable[bytes]) -> "hashlib.blake2b":
     # Each part is preceded by its length: ("ab", "c") and ("a", "bc") are different facts.
-    state = prepared.copy()
     for part in parts:
-        state.update(len(part).to_bytes(8, "big"))
-        state.update(part)
-    return state.digest()
+        state.update(len(part).to_bytes(8, "big") + part)
+    return state
 
 
 def encode(text: str) -> bytes:
@@ -76,14 +90,8 @@ def encode(text: str) -> bytes:
 
 def key_part(value: object) -> str | None:
     """A value as a part of a key: the app treats 12 and "12" as one id, so they are one here. None: no key."""
-    match value:
-        case str():
-            return value
-        case bool():
-            return "true" if value else "false"
-        case int():
-            return str(value)
-        case float():
-            return repr(value)
-        case _:
-            return None
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return repr(value) if isinstance(value, int | float) else None

@@ -13,44 +13,62 @@ from extractor.ruleset.rule import MessageConstants
 from extractor.ruleset.value import render_time
 
 
-def build_message(
-    constants: MessageConstants,
-    *,
-    event: str,
-    message_id: str,
-    user_id: str | None,
-    anonymous_id: str | None,
-    group_id: str | None,
-    time: float,
-    properties: Mapping[str, ScalarValue],
-) -> bytes:
-    """One track call as JSON in UTF-8, the form in which it is stored, shown and posted.
+class MessageTemplate:
+    """The messages of one event: what all of them say is spelled once."""
 
-    Args:
-        constants: What stands in every message.
-        event: The event's name.
-        message_id: See `Identity.message_id`.
-        user_id: `membership/<uuid>`, or None where an anonymous id is sent.
-        anonymous_id: None where a user id is sent.
-        group_id: The organization, for `context.groupId`.
-        time: Unix seconds; written with milliseconds.
-        properties: Admitted values only.
-    """
-    context: dict[str, object] = dict(constants.context)
-    if group_id is not None:
-        context["groupId"] = group_id
-    context["app"] = {"name": constants.app[0], "version": constants.app[1]}
-    context["library"] = {"name": constants.library[0], "version": constants.library[1]}
-    return orjson.dumps(
-        {
-            "integrations": dict(constants.integrations),
-            "anonymousId": anonymous_id,
-            "properties": properties,
-            "timestamp": render_time(time),
-            "context": context,
-            "userId": user_id,
-            "type": "track",
-            "event": event,
-            "messageId": message_id,
-        }
-    )
+    __slots__ = ("_app_and_library", "_event", "_integrations", "_own_context")
+
+    def __init__(self, constants: MessageConstants, event: str) -> None:
+        """Make one.
+
+        Args:
+            constants: What stands in every message.
+            event: The event's name.
+        """
+        self._integrations = orjson.dumps(dict(constants.integrations))
+        self._event = orjson.dumps(event)
+        named = (("app", constants.app), ("library", constants.library))
+        ours = {key: {"name": name, "version": version} for key, (name, version) in named}
+        # Context is what the operator says, then the group, then these.
+        self._own_context = b"".join(member + b"," for member in _members(constants.context))
+        self._app_and_library = b",".join(_members(ours))
+
+    def fill(
+        self,
+        *,
+        message_id: str,
+        user_id: str | None,
+        anonymous_id: str | None,
+        group_id: str | None,
+        time: float,
+        properties: Mapping[str, ScalarValue],
+    ) -> bytes:
+        """One track call as JSON in UTF-8, the form in which it is stored, shown and posted.
+
+        Args:
+            message_id: See `Identity.message_id`.
+            user_id: `membership/<uuid>`, or None where an anonymous id is sent.
+            anonymous_id: None where a user id is sent.
+            group_id: The organization, for `context.groupId`.
+            time: Unix seconds; written with milliseconds.
+            properties: Admitted values only.
+        """
+        return (
+            b'{"integrations":%b,"anonymousId":%b,"properties":%b,"timestamp":"%b","context":{%b%b%b},'
+            b'"userId":%b,"type":"track","event":%b,"messageId":"%b"}'
+        ) % (
+            self._integrations,
+            b"null" if anonymous_id is None else orjson.dumps(anonymous_id),
+            orjson.dumps(properties),
+            render_time(time).encode(),
+            self._own_context,
+            b"" if group_id is None else b'"groupId":%b,' % orjson.dumps(group_id),
+            self._app_and_library,
+            orjson.dumps(user_id),
+            self._event,
+            message_id.encode(),
+        )
+
+
+def _members(constants: Mapping[str, object]) -> list[bytes]:
+    return [orjson.dumps({name: value})[1:-1] for name, value in constants.items()]

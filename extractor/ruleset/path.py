@@ -51,6 +51,15 @@ class Path:
         return str(self.steps[0])
 
 
+def step_into(value: object, step: str | int) -> object:
+    """What one step leads to from a value, or None."""
+    if type(value) is dict:
+        return value.get(step)
+    if type(value) is list:
+        return value[step] if type(step) is int and step < len(value) else None
+    return getattr(value, str(step)) if isinstance(value, GlobalID) and step in _GLOBAL_ID_PARTS else None
+
+
 def _finder(steps: tuple[str | int, ...]) -> Callable[[Scope], object]:
     first, *rest = steps
     name = str(first)

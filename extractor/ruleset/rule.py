@@ -1,15 +1,18 @@
 """Rules as they are evaluated: compiled, checked, frozen. `load` is the only maker."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from operator import attrgetter
+from typing import TYPE_CHECKING
 
-from extractor.ruleset.condition import Condition, Equals, ScalarValue
+from extractor.ruleset.condition import Condition, ScalarValue
 from extractor.ruleset.identity import Identity
 from extractor.ruleset.kinds import Kinds
 from extractor.ruleset.path import Path
 from extractor.ruleset.value import Value
+
+if TYPE_CHECKING:
+    from extractor.ruleset.index import ReadyRules
 
 
 class Notation(StrEnum):
@@ -216,6 +219,7 @@ class RuleSet:
         cannot_show: What the packs say that a log cannot show.
         kinds: What the packs say about kinds of lines.
         funnels: The way to activation, of each pack that says one.
+        ready: The rules as lines meet them, once a line has: many rule sets are made for an example or two.
     """
 
     rules: tuple[Rule, ...]
@@ -230,115 +234,17 @@ class RuleSet:
     cannot_show: tuple[str, ...] = ()
     kinds: Kinds = field(default_factory=Kinds)
     funnels: tuple[Funnel, ...] = ()
-    index: "RuleIndex" = field(init=False, repr=False, compare=False)
+    ready: "list[ReadyRules]" = field(default_factory=list, init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "index", RuleIndex.of(self.rules))
-
-    def milestones(self, event: str, properties: Mapping[str, ScalarValue]) -> tuple[str, ...]:
-        """What an event may be the first time of: its name, and the steps that ask for a value that it has."""
-        return (
-            event,
-            *(
-                step.milestone
-                for funnel in self.funnels
-                for step in funnel.steps
-                if step.property_name
-                and step.event == event
-                and properties.get(step.property_name) == step.equals
-            ),
+    def steps_with_value(self, event: str) -> tuple[Step, ...]:
+        """The steps of all funnels that an event takes only when it has the value that they ask for."""
+        return tuple(
+            step
+            for funnel in self.funnels
+            for step in funnel.steps
+            if step.property_name and step.event == event
         )
 
     def excludes(self, organization: str | None) -> bool:
         """Whether the config takes the events of an organization (None: of nobody knows which) away."""
         return organization in self.never or bool(self.only and organization not in self.only)
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A rule in the index.
-
-    Attributes:
-        number: Its place in the order of rules.
-        rule: The rule.
-        when: Its conditions on the line that the index has not answered.
-        decoding: Which of the index's `decodings` it needs; -1 for none.
-        gate: Which of the index's `gates` must lead to `gate_text` in what was decoded; -1 for none.
-        gate_text: See `gate`.
-    """
-
-    number: int
-    rule: Rule
-    when: tuple[Condition, ...]
-    decoding: int
-    gate: int
-    gate_text: str
-
-
-_ByText = Mapping[str, tuple[Entry, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class RuleIndex:
-    """Which rules can match a record at all, by the first field that they compare with a text.
-
-    Most rules begin with `job equals X` or `controller equals Y`: one look into a dictionary a field then stands
-    for a comparison a rule.
-
-    Attributes:
-        by_field: For each such field, rules by its text.
-        always: Rules without one.
-        decodings: The distinct ways in which rules decode fields: what one has decoded serves all that share it.
-        gates: The distinct decoded fields that rules compare with a text: one look serves all that share it.
-    """
-
-    by_field: tuple[tuple[Path, _ByText], ...]
-    always: tuple[Entry, ...]
-    decodings: tuple[tuple[Decode, ...], ...]
-    gates: tuple[tuple[int, Path], ...]
-
-    @classmethod
-    def of(cls, rules: tuple[Rule, ...]) -> "RuleIndex":
-        """Build the index."""
-        decodings = list(dict.fromkeys(rule.decode for rule in rules if rule.decode))
-        gates: dict[tuple[int, Path], int] = {}
-        fields: dict[Path, dict[str, list[Entry]]] = {}
-        always = []
-        for number, rule in enumerate(rules):
-            decoding = decodings.index(rule.decode) if rule.decode else -1
-            first = next(filter(_compares_text, rule.when), None)
-            rest = tuple(condition for condition in rule.when if condition is not first)
-            inner = next(filter(_compares_text, rule.when_decoded), None)
-            gate, gate_text = -1, ""
-            if isinstance(inner, Equals):
-                gate = gates.setdefault((decoding, inner.path), len(gates))
-                gate_text = str(inner.expected)
-            entry = Entry(number, rule, rest, decoding, gate, gate_text)
-            if isinstance(first, Equals):
-                fields.setdefault(first.path, {}).setdefault(str(first.expected), []).append(entry)
-            else:
-                always.append(entry)
-        by_field = tuple(
-            (path, {text: tuple(found) for text, found in by.items()}) for path, by in fields.items()
-        )
-        return cls(by_field, tuple(always), tuple(decodings), tuple(gates))
-
-    def candidates(self, record: dict[str, object]) -> Sequence[Entry]:
-        """Entries whose indexed field fits, in the order of their rules."""
-        found = list(self.always)
-        for path, by_text in self.by_field:
-            value = path.find(record)
-            if type(value) is str and (entries := by_text.get(value)):
-                if not found:
-                    found = list(entries)
-                    continue
-                found.extend(entries)
-                found.sort(key=_number)
-        return found
-
-
-_number = attrgetter("number")
-
-
-def _compares_text(condition: Condition) -> bool:
-    return isinstance(condition, Equals) and isinstance(condition.expected, str)

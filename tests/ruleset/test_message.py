@@ -13,7 +13,7 @@ from segment.analytics.client import Client
 from segment.analytics.request import post
 from segment.analytics.version import VERSION
 
-from extractor.ruleset.message import build_message
+from extractor.ruleset.message import MessageTemplate
 from extractor.ruleset.rule import MessageConstants
 from extractor.ruleset.value import LAST_TIME
 
@@ -60,14 +60,16 @@ def test_the_message_is_what_the_library_builds(
     """A server cannot tell whether `track()` or we wrote it: same keys, same texts, same time."""
     own: dict[str, Any] = {"consent": {"categoryPreferences": {"Analytics": True}}} if consent else {}
     integrations: dict[str, Any] = {"All": True, "Mixpanel": False} if consent else {}
-    ours = build_message(
+    template = MessageTemplate(
         MessageConstants(
             library=("analytics-python", VERSION),
             app=("extractor", "1"),
             context=own,
             integrations=integrations,
         ),
-        event="order_placed",
+        "order_placed",
+    )
+    ours = template.fill(
         message_id="0" * 48,
         user_id=None if anonymous else user,
         anonymous_id=user if anonymous else None,
