@@ -5,7 +5,7 @@ come back, since its message ids stay suppressed.
 """
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from extractor.ruleset.event import Event, TimeSource
@@ -44,7 +44,7 @@ class FirstTime:
 
 
 def write_first_times(
-    connection: sqlite3.Connection, fresh: Mapping[bytes, Event], events: Iterable[Event]
+    connection: sqlite3.Connection, fresh: Mapping[bytes, Event], events: Collection[Event]
 ) -> None:
     """Note what a transaction showed.
 
@@ -54,6 +54,8 @@ def write_first_times(
         events: All that were met, with those that were known before.
     """
     _write(connection, fresh.values())
+    if len(events) == len(fresh):
+        return
     repeats = [
         (event.organization, milestone, event.time, event.time_source.value, id_)
         for event in events

@@ -170,26 +170,12 @@ def _enqueue(connection: sqlite3.Connection, events: dict[bytes, Event], *, now:
     waiting = []
     total_bytes = 0
     for sequence, (id_, event) in enumerate(events.items(), last + 1):
-        path = path_bytes(event.path)
-        source = event.time_source.value
-        seal = seal_event(id_, event.name, event.rule, event.message, event.time, source, path, event.offset)
-        stored.append(
-            (
-                sequence,
-                id_,
-                event.name,
-                event.rule,
-                event.message,
-                event.time,
-                source,
-                path,
-                event.offset,
-                now,
-                seal,
-            )
-        )
-        waiting.append((sequence, id_, len(event.message)))
-        total_bytes += len(event.message)
+        _, name, rule, message, time, time_source, path, offset, *_ = event
+        raw, source = path_bytes(path), time_source.value
+        seal = seal_event(id_, name, rule, message, time, source, raw, offset)
+        stored.append((sequence, id_, name, rule, message, time, source, raw, offset, now, seal))
+        waiting.append((sequence, id_, len(message)))
+        total_bytes += len(message)
     connection.executemany("INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", stored)
     connection.executemany("INSERT INTO outbox VALUES (?, ?, ?)", waiting)
     connection.execute(
