@@ -70,7 +70,16 @@ class Identity:
         return self.memory_key("organization", "", (organization,))
 
     def _memory_key(self, kind: str, name: str, parts: tuple[str, ...]) -> bytes:
-        return _fed(self._memory.copy(), (kind.encode(), name.encode(), *map(encode, parts))).digest()
+        return self.memory_keys(kind, name)(parts)
+
+    def memory_keys(self, kind: str, name: str) -> Callable[[tuple[str, ...]], bytes]:
+        """`memory_key` for keys of one kind and name that hardly repeat: none is kept at hand."""
+        prepared = _fed(self._memory.copy(), (kind.encode(), name.encode()))
+
+        def memory_key(parts: tuple[str, ...]) -> bytes:
+            return _fed(prepared.copy(), map(encode, parts)).digest()
+
+        return memory_key
 
     def _text_digest(self, text: str) -> bytes:
         return self.digest(encode(text))

@@ -110,8 +110,11 @@ class Projection:
         self._once = None if rule.once is None else self._key(rule.once)
         self._own_key = None if rule.key is None else self._key(rule.key)
         self._changed_key = None if rule.changed is None else self._key(rule.changed.key)
+        initial = None if rule.changed is None else key_part(rule.changed.initial)
+        self._initial = b"" if initial is None else rules.identity.digest(encode(initial))
         self._times = [self._finder(path) for path in rule.time]
         kind = b"once" if rule.once is not None else b"key" if rule.key is not None else b"line"
+        self._event_key = rules.identity.memory_keys("event", rule.event)
         self._frame = DraftFrame(
             rule=rule,
             event=rule.event,
@@ -285,7 +288,7 @@ class Projection:
         if self._once is not None:
             if (parts := self._once(held)) is None:
                 return None, None
-            once = self._rules.identity.memory_key("event", self._frame.event, parts)
+            once = self._event_key(parts)
             return once, (once,)
         if self._own_key is not None:
             parts = self._own_key(held)
@@ -294,17 +297,15 @@ class Projection:
 
     def _changed(self, changed: ChangedRule, held: Held) -> Changed | None:
         # Whether the value may leave does not matter here: a plan's code that is not sent has changed all the same.
-        identity = self._rules.identity
         parts = None if self._changed_key is None else self._changed_key(held)
         value = changed.value.find(held[0])
         part = None if type(value) is Reason else key_part(value)
         if parts is None or part is None:
             return None
-        initial = key_part(changed.initial)
         return Changed(
-            identity.memory_key("event", self._frame.event, parts),
-            identity.text_digest(part),
-            b"" if initial is None else identity.text_digest(initial),
+            self._event_key(parts),
+            self._rules.identity.text_digest(part),
+            self._initial,
         )
 
     def _time(self, held: Held, showing: Showing) -> tuple[float, TimeSource]:
