@@ -209,8 +209,9 @@ class Links:
     def _goes_on_at(self, gone: Followed, found: Found, compared: Compared | None = None) -> bool:
         cut = compared if compared is not None and compared.verdict is Verdict.CUT else None
         file = self._newcomers.opened(found)
-        if file is not None and cut is not None and not cut.resume and self._copies.is_one(file):
-            self._register.handles.close(file)  # an inode used again, by what begins alike
+        weak = compared is not None and not compared.resume
+        if file is not None and weak and self._copies.is_one(file):
+            self._register.handles.close(file)  # it only begins alike
             return False
         if file is not None:
             self.go_on(gone, file, cut)

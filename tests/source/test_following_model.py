@@ -247,6 +247,9 @@ class Following(RuleBasedStateMachine):
         # Whether what cannot be read is still the original, nobody can tell: its copy may have to wait.
         blind = any(body.hidden and body.data for body in self.paths.values())
         for name, body in self.paths.items():
+            if name.startswith("aside") and not body.held:
+                # It vanished. Should it come back, and go again before a look, it is sought only when its time is over.
+                body.known = False
             if body.alias or not self.reachable(name, body) or (body.copied and not body.held and blind):
                 continue
             if body.hidden and not body.held:

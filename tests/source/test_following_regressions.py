@@ -291,3 +291,26 @@ def test_cut_and_written_anew_between_look_and_read(state: Following) -> None:
     state.write(lines=1, name=LIVE)
     state.read_some(chunks=1)
     state.edit(lines=0)
+
+
+def test_inode_used_again_by_a_shorter_file_that_begins_alike(state: Following) -> None:
+    """What was seen of the old one is not called cut off, for it may be restored."""
+    state.write(lines=2, name=LIVE)
+    state.look()
+    state.crash()
+    state.take_away()
+    state.write(lines=1, name=LIVE)
+    state.look()
+    state.rotate(compress=False)
+    state.restore()
+
+
+def test_beside_the_copy_of_another_that_begins_alike(state: Following) -> None:
+    """What vanished unread is not looked for in the copy of the file that is at its place now."""
+    state.write(lines=16, name=LIVE)
+    state.look()
+    state.crash()
+    state.take_away()
+    state.write(lines=8, name=LIVE)
+    state.copytruncate(looks=True, writes=False, crashes=True, refills=0)
+    state.rotate(compress=True)
