@@ -268,6 +268,9 @@ class Census:
     def read_on(self, file: Followed) -> None:
         """A file was read on: it can be read, and even a tiny one has a place now by which it can be found again."""
         file.assumed = 0
+        if isinstance(file.handle, InflatedHandle) and not file.unread and file.handle.size() > file.offset:
+            file.assumed = 1  # it may hold more than was ever seen
+            file.size += 1
         self.register.unreadable.discard(file.path)
         if not self.register.is_indexed(file):
             self.register.index(file)

@@ -314,3 +314,13 @@ def test_beside_the_copy_of_another_that_begins_alike(state: Following) -> None:
     state.write(lines=8, name=LIVE)
     state.copytruncate(looks=True, writes=False, crashes=True, refills=0)
     state.rotate(compress=True)
+
+
+def test_a_compressed_copy_holds_much_more_than_was_seen(state: Following) -> None:
+    """It is read to its end, however many chunks that takes."""
+    state.write(lines=1, name=LIVE)
+    state.look()
+    state.copytruncate(looks=False, writes=False, crashes=False, refills=0)
+    for _ in range(10):
+        state.write(lines=30, name="app.log.1")
+    state.rotate(compress=True)
