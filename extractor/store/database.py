@@ -12,7 +12,9 @@ from pathlib import Path
 from extractor.store.errors import StoreBroken, StoreError, StoreUnavailable
 
 BUSY_TIMEOUT_MS = 10_000  # only for other processes; threads of this one wait for a lock instead
-CACHE_KIB = 2 * 1024  # a connection's page cache; two threads write, 120 MB is all we may use, 16 MB gained 3 %
+CACHE_KIB = (
+    2 * 1024
+)  # a connection's page cache; two threads write, 120 MB is all we may use, 16 MB gained 3 %
 AUTOCHECKPOINT_PAGES = 4_000  # 16 MB of log before it is copied into the database: fewer, larger copies
 JOURNAL_LIMIT_BYTES = 64 << 20  # what the log may keep on disk after a large transaction
 MINIMUM_SQLITE = (3, 37, 0)  # STRICT tables
