@@ -324,3 +324,13 @@ def test_a_compressed_copy_holds_much_more_than_was_seen(state: Following) -> No
     for _ in range(10):
         state.write(lines=30, name="app.log.1")
     state.rotate(compress=True)
+
+
+def test_cut_and_written_anew_unread_and_emptied(state: Following) -> None:
+    """What a held file still has of what was seen is counted once, when that is emptied."""
+    state.write(lines=2, name=LIVE)
+    state.look()
+    state.cut(lines=1)
+    state.write(lines=1, name=LIVE)
+    state.look()
+    state.truncate(refills=0)
