@@ -16,13 +16,13 @@ import extractor
 from extractor import deliver, logs, telemetry
 from extractor.clock import SystemClock
 from extractor.collect import SETTLE_S, Collector, ProgressKind
-from extractor.expose import Exposure, Running, Scrape
+from extractor.daemon.expose import Exposure, Running, Scrape
+from extractor.daemon.observe import Loop, Observer
+from extractor.daemon.once import Once
+from extractor.daemon.parts import Parts, Work
+from extractor.daemon.process import Exit, Signals, Systemd, forbid_core_files, leave, tune_interpreter
 from extractor.logs import tell
-from extractor.observe import Loop, Observer
-from extractor.once import Once
-from extractor.parts import Parts, Work
 from extractor.problems import ProblemError
-from extractor.process import Exit, Signals, Systemd, forbid_core_files, leave, tune_interpreter
 from extractor.source.wake import Wake, folders_to_watch
 from extractor.store import StoreBroken, StoreError, StoreUnavailable
 from extractor.telemetry import Trouble

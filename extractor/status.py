@@ -10,7 +10,6 @@ from enum import StrEnum
 from pathlib import Path
 
 from extractor import wiring
-from extractor.backfill import WHOLE
 from extractor.checkpoint import Checkpoint
 from extractor.config import Config
 from extractor.optout import OptOut
@@ -19,6 +18,7 @@ from extractor.ruleset.rule import RuleSet
 from extractor.source.discover import Discovery
 from extractor.store import Clock, Incident, StatusSnapshot, StoreReader
 from extractor.telemetry import IncidentKind
+from extractor.whole.reader import WHOLE
 
 RECENT_S = 24 * 3600.0
 """How long an incident needs a person: nobody acknowledges one, so it must end by itself."""

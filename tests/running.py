@@ -19,7 +19,7 @@ from typing import Any, Self
 
 from extractor import wiring
 from extractor.config import load_config
-from extractor.preview import preview
+from extractor.whole.preview import preview
 
 ROOT = Path(__file__).parent.parent
 LOGS = ROOT / "examples" / "lago"

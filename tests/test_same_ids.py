@@ -9,8 +9,8 @@ import pytest
 
 from extractor import wiring
 from extractor.config import load_config
-from extractor.preview import preview
 from extractor.ruleset.event import Event
+from extractor.whole.preview import preview
 
 DATA = Path(__file__).parent / "data"
 PIECE_BYTES = 16 * 1024

@@ -254,12 +254,12 @@ app.add_typer(state_app)
 def main() -> None:
     """The console script."""
     from extractor.cli.guard import guarded
-    from extractor.process import forbid_core_files
+    from extractor.daemon.process import forbid_core_files
 
     forbid_core_files()
     try:
         guarded(app)
     except SystemExit as ended:
-        from extractor.process import leave
+        from extractor.daemon.process import leave
 
         leave(ended.code if isinstance(ended.code, int) else bool(ended.code))

@@ -11,12 +11,12 @@ from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
 from extractor import wiring
-from extractor.backfill import File
 from extractor.cli.terminal import absolute, age_text, printable, size_text, time_text
 from extractor.clock import SystemClock
 from extractor.config import load_config
-from extractor.refill import AssumeTime, Backfill, Ended, Step, Survey
 from extractor.store import StoreError
+from extractor.whole.backfill import AssumeTime, Backfill, Ended, Step, Survey
+from extractor.whole.reader import File
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

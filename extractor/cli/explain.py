@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from extractor import wiring
-from extractor.backfill import given_files
 from extractor.cli.terminal import absolute, printable
 from extractor.config import Config, load_config
 from extractor.decode.envelope import Broken, Envelope
@@ -17,6 +16,7 @@ from extractor.ruleset.event import TimeSource
 from extractor.ruleset.explain import NOT_A_RECORD, Explanation, Tried, explain, memory_notes
 from extractor.ruleset.rule import Rule, RuleSet
 from extractor.telemetry import Reason
+from extractor.whole.reader import given_files
 
 
 def explain_command(path: Path, target: str, *, show_values: bool, all_lines: bool) -> int:

@@ -22,8 +22,8 @@ def guarded(command: Callable[[], object]) -> None:
     except ProblemError as error:
         sys.exit(tell_problems(error))
     except OSError as error:
-        from extractor.backfill import why_unreadable
         from extractor.cli.terminal import printable
+        from extractor.whole.reader import why_unreadable
 
         where = f"{printable(error.filename)}: " if error.filename else ""
         sys.stderr.write(f"extractor: {where}{why_unreadable(error)}\n")

@@ -9,7 +9,7 @@ from typing import Any
 from extractor import wiring
 from extractor.cli.terminal import printable
 from extractor.config import load_config
-from extractor.process import Exit
+from extractor.daemon.process import Exit
 from extractor.ruleset.plan import build_plan, plan_as_json
 from extractor.ruleset.plan_formats import NotAPlanError, more_than, plan_as_csv, plan_as_schema
 from extractor.ruleset.plan_page import render_markdown

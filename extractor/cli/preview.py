@@ -14,9 +14,9 @@ from extractor.cli.terminal import absolute
 from extractor.config import load_config
 from extractor.destination.stdout import spell_unsafe
 from extractor.optout import OptOut
-from extractor.preview import preview
-from extractor.refill import TIMELESS
 from extractor.ruleset.event import Event
+from extractor.whole.backfill import TIMELESS
+from extractor.whole.preview import preview
 
 
 def preview_command(path: Path, files: list[str], *, as_json: bool) -> int:

@@ -10,9 +10,9 @@ from extractor.cli.bar import reading_bar
 from extractor.cli.terminal import absolute, printable
 from extractor.clock import SystemClock
 from extractor.config import Config, load_config
-from extractor.prime import NotKeysError, prime_keys, prime_logs, read_keys
 from extractor.ruleset.rule import RuleSet
 from extractor.store import Store, StoreError, StoreLocked
+from extractor.whole.prime import NotKeysError, prime_keys, prime_logs, read_keys
 
 
 def prime_keys_command(path: Path, event: str, file: str) -> int:

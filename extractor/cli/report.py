@@ -8,9 +8,9 @@ from extractor import wiring
 from extractor.cli.terminal import printable
 from extractor.clock import SystemClock
 from extractor.config import load_config
+from extractor.daemon.process import Exit
 from extractor.page.contents import build_page
 from extractor.page.render import render_page
-from extractor.process import Exit
 
 
 def report_command(path: Path, output: Path) -> int:

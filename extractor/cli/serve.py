@@ -9,11 +9,11 @@ from pathlib import Path
 from extractor import wiring
 from extractor.clock import SystemClock
 from extractor.config import load_config
+from extractor.daemon.process import Exit, Signals
 from extractor.page.contents import build_page
 from extractor.page.render import render_page
 from extractor.page.server import ADDRESS, PageServer
 from extractor.page.trial import try_lines
-from extractor.process import Exit, Signals
 
 LOOK_UP_S = 3600.0
 

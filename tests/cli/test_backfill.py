@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from extractor import wiring
-from extractor.backfill import RECORD_EVERY_BYTES
 from extractor.config import load_config
-from extractor.refill import AssumeTime, Backfill, Ended, Step
 from extractor.store import Store
+from extractor.whole.backfill import AssumeTime, Backfill, Ended, Step
+from extractor.whole.reader import RECORD_EVERY_BYTES
 from tests.commands import LOGS, Shell, customer_line
 from tests.misbehaving import Answer, MisbehavingServer
 from tests.storing import FakeClock

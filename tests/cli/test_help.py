@@ -58,7 +58,7 @@ def test_help_imports_nothing_heavy() -> None:
     """`extractor --help` has to answer before one wonders: nothing of the program is loaded for it."""
     code = (
         "import sys; sys.argv = ['extractor', '--help']\n"
-        "import extractor.process\n"  # by which the console script leaves
+        "import extractor.daemon.process\n"  # by which the console script leaves
         "from extractor.cli.app import app\n"
         "from extractor.cli.guard import guarded\n"
         "try: guarded(app)\n"

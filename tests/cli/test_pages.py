@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from extractor.daemon.process import Exit
 from extractor.destination.verdict import DeliveryReason
-from extractor.process import Exit
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from extractor.clock import SystemClock
-from extractor.observe import Observer
-from extractor.parts import Parts, Work
+from extractor.daemon.observe import Observer
+from extractor.daemon.parts import Parts, Work
 from extractor.source import handle
 from tests.running import Program, config_for, metric_line
 

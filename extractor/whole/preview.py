@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from extractor import wiring
-from extractor.backfill import WholeReader, configured_files, drop_messages, given_files
 from extractor.clock import SystemClock
 from extractor.config import Config
 from extractor.ruleset.event import Event
 from extractor.ruleset.rule import RuleSet
 from extractor.source import StartAt
 from extractor.store import Store, StoreLimits
+from extractor.whole.reader import WholeReader, configured_files, drop_messages, given_files
 
 
 def _ignore(_path: str, _position: int, _size: int) -> None:

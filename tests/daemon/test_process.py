@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from extractor import logs, telemetry
-from extractor.process import Signals, Systemd
+from extractor.daemon.process import Signals, Systemd
 
 
 def test_signals_come_in_their_order_and_once() -> None:

@@ -22,8 +22,8 @@ from prometheus_client.registry import Collector, CollectorRegistry
 import extractor
 from extractor import telemetry
 from extractor.config import Listen
+from extractor.daemon.observe import Health, Observer
 from extractor.logs import tell
-from extractor.observe import Health, Observer
 from extractor.ruleset.alarm import judge, last_line
 from extractor.store import StatusSnapshot, Store, StoreError
 from extractor.telemetry import Metric, MetricKind, Trouble

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 from typing import cast
 
 from extractor import collect, deliver
-from extractor.once import Once
-from extractor.parts import Work
-from extractor.process import Exit
+from extractor.daemon.once import Once
+from extractor.daemon.parts import Work
+from extractor.daemon.process import Exit
 
 Kind = deliver.ProgressKind
 PATIENCE_S = 20.0

@@ -13,7 +13,6 @@ from types import TracebackType
 from typing import Self
 
 from extractor import deliver, wiring
-from extractor.backfill import WHOLE, File, WholeReader, drop_messages, given_files, why_unreadable
 from extractor.checkpoint import Checkpoint
 from extractor.clock import SystemClock
 from extractor.config import Config
@@ -23,6 +22,7 @@ from extractor.ruleset.event import Event, TimeSource
 from extractor.ruleset.rule import RuleSet
 from extractor.source import Follower
 from extractor.store import Store, StoreLimits, StoreUnavailable, UnknownFiles
+from extractor.whole.reader import WHOLE, File, WholeReader, drop_messages, given_files, why_unreadable
 
 OLD_S = 72 * 3600.0
 """Older than this, some of Segment's destinations refuse an event or put it at the time of its arrival."""

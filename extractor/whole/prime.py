@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from extractor import wiring
-from extractor.backfill import given_files
 from extractor.clock import SystemClock
 from extractor.config import Config
 from extractor.intake import origin_of
@@ -22,6 +21,7 @@ from extractor.ruleset.value import Type
 from extractor.source import WholeFile
 from extractor.store import Store
 from extractor.telemetry import Reason
+from extractor.whole.reader import given_files
 
 ROWS_A_TRANSACTION = 2000
 

@@ -5,21 +5,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from extractor import wiring
-from extractor.backfill import WHOLE, File, WholeReader, configured_files
 from extractor.checkpoint import Checkpoint
 from extractor.clock import SystemClock
 from extractor.collect import Collector, ProgressKind, stored_incident
 from extractor.config import Config, load_config
+from extractor.daemon.observe import Loop, ObservedStore, Observer
 from extractor.deliver import Deliverer, Progress
 from extractor.intake import Intake
 from extractor.logs import tell
-from extractor.observe import Loop, ObservedStore, Observer
 from extractor.optout import Obedience, OptOut
 from extractor.ruleset.drift import Drift
 from extractor.ruleset.rule import RuleSet
 from extractor.source import Chunk, Follower, StartAt, UnknownCompressionError
 from extractor.store import Incident, Store, StoreUnavailable, UnknownFiles
 from extractor.telemetry import INCIDENTS, PRUNE_FAILED, UNREADABLE_FILE, IncidentKind
+from extractor.whole.reader import WHOLE, File, WholeReader, configured_files
 
 CLOCK_STEP_S = 2.0
 """How far a file's time may lie before the moment at which it was written: the kernel's clock is coarse."""

@@ -9,9 +9,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import CollectorRegistry
 
 from extractor import collect, deliver, telemetry
+from extractor.daemon.expose import Running, Scrape
+from extractor.daemon.observe import MAX_TOLD, STALLED_S, Health, Loop, ObservedStore, Observer
 from extractor.destination.verdict import DeliveryReason, Verdict, VerdictKind
-from extractor.expose import Running, Scrape
-from extractor.observe import MAX_TOLD, STALLED_S, Health, Loop, ObservedStore, Observer
 from extractor.ruleset.seen import KIND, Seen
 from extractor.store import Incident, Store, StoreUnavailable, Tally
 from extractor.telemetry import IncidentKind, Trouble

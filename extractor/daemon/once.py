@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from extractor import deliver, telemetry
 from extractor.collect import ProgressKind
-from extractor.parts import Work
-from extractor.process import Exit
+from extractor.daemon.parts import Work
+from extractor.daemon.process import Exit
 from extractor.telemetry import IncidentKind
 
 _WAITING = frozenset({deliver.ProgressKind.SENT, deliver.ProgressKind.PACED, deliver.ProgressKind.RESTING})
