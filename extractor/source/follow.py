@@ -180,10 +180,10 @@ class Follower:
         """Seconds to wait for the next whole look, so that looking costs little of a core.
 
         Args:
-            watched: Whether notifications wake the loop for whatever happens: 0.4 % then, at most 30 s, else 2 %.
+            watched: Whether notifications wake the loop for whatever happens: 0.3 % then, at most 30 s, else 2 %.
         """
         if watched:
-            return min(max(1.0, 250 * self._cost_s), 30.0)
+            return min(max(1.0, 330 * self._cost_s), 30.0)
         return max(0.25, 50 * self._cost_s)
 
     def open_handles(self) -> int:

@@ -112,6 +112,11 @@ class Followed:
         return max(0, self.size - self.offset)
 
     @property
+    def seen(self) -> int:
+        """Bytes that it had, as far as its places tell: `size` is without those that were counted as lost."""
+        return max(self.size, *(place for place, _ in self.identity.places[-1:]), 0)
+
+    @property
     def renamed(self) -> bool:
         """Whether its name is no longer the one under which it was live (a folder above may be another)."""
         return os.path.basename(self.path) != os.path.basename(self.lineage)

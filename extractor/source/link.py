@@ -79,15 +79,17 @@ class Links:
     def _take_over(self, file: Followed) -> None:
         """A new file that starts like a vanished one is an older state of it, restored: what it has was read.
 
-        Of one that nobody has read, nothing has to be known: it may still be found whole, in a copy in the making.
+        What is still held goes first, for it will be read. One that nobody has read may still be found whole, in a
+        copy in the making; only when it was counted as lost, what there may be of it is taken back.
         """
-        for gone in self._register.lost_alike(file) if file.state is State.PRESENT and file.handle else ():
-            if gone.state is State.ADRIFT and self._shared(file, gone):
-                return
+        alike = self._register.lost_alike(file) if file.state is State.PRESENT and file.handle else []
+        if any(gone.state is State.ADRIFT and self._shared(file, gone) for gone in alike):
+            return
+        for gone in alike:
             if gone.state is not State.GONE:
                 continue
-            compared = gone.identity.compare(file.read_at, file.size, gone.offset, gone.size)
-            if compared.verdict is Verdict.CUT and compared.resume:
+            compared = gone.identity.compare(file.read_at, file.size, gone.offset, gone.seen)
+            if compared.verdict is Verdict.CUT and (compared.resume or (gone.counted and compared.kept)):
                 self._register.forget(file)
                 self.go_on(gone, file, compared)
                 return
@@ -134,7 +136,8 @@ class Links:
         """
         most_read_last = sorted(self._register.lost_alike(file), key=lambda gone: gone.offset)
         for gone in reversed(most_read_last):
-            if file.size >= gone.size and self._register.handles.has_all_of(file, gone):
+            enough = file.size >= (gone.size if gone.offset else gone.seen)
+            if enough and self._register.handles.has_all_of(file, gone):
                 return gone
         return None
 
@@ -173,6 +176,9 @@ class Links:
         self._register.take(gone)
         if cut is not None:
             self._register.cut(gone, cut, seen)
+        gone.identity = gone.identity.with_places(
+            file.identity.places
+        )  # so that its row has them beside its size
         gone.withheld = gone.withheld or file.withheld
         self._newcomers.pass_over(gone)
 
@@ -272,9 +278,14 @@ class Links:
         return compared if compared.proven or fits else None
 
     def copied_away(self, file: Followed) -> bool:
-        """Whether a sibling holds all that was read of a file that is shorter now: it was emptied, not cut."""
+        """Whether a sibling holds all that was read of a file that is shorter now: it was emptied, not cut.
+
+        If nothing was read, all that was seen: another that begins alike would do else.
+        """
         self._beside.clear()
         for path, status in self._siblings(file):
+            if not (file.offset or is_compressed(path) or status.st_size >= file.size):
+                continue
             with suppress(PermissionError):
                 if self._continues(file, path, status) is not None:
                     return True

@@ -334,3 +334,42 @@ def test_cut_and_written_anew_unread_and_emptied(state: Following) -> None:
     state.write(lines=1, name=LIVE)
     state.look()
     state.truncate(refills=0)
+
+
+def test_restored_and_cut_while_it_is_held_and_another_that_began_alike_was_lost(state: Following) -> None:
+    """What is still held is read once, though what was counted as lost begins like its restored copy, too."""
+    state.write(lines=2, name=LIVE)
+    state.look()
+    state.move_aside()
+    state.crash()
+    state.move_back()
+    state.truncate(refills=2)
+    state.look()
+    state.take_away()
+    state.wait(long=False)
+    state.restore()
+    state.cut(lines=1)
+
+
+def test_cut_unread_beside_a_copy_that_begins_alike(state: Following) -> None:
+    """What was cut is not looked for in an older copy that has less than what is left."""
+    state.write_half()
+    state.copytruncate(looks=False, writes=False, crashes=False, refills=2)
+    state.look()
+    state.cut(lines=1)
+
+
+def test_known_by_its_inode_alone_and_that_used_again(state: Following) -> None:
+    """What was seen of a file that was empty before is in its row with its size: another in its inode is told."""
+    state.write_half()
+    state.cut(lines=1)
+    state.look()
+    state.write_half()
+    state.crash()
+    state.rotate(compress=False)
+    state.look()
+    state.write_half()
+    state.rotate(compress=False)
+    state.write(lines=1, name=LIVE)
+    state.crash()
+    state.copytruncate(looks=False, writes=False, crashes=False, refills=0)
