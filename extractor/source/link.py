@@ -176,9 +176,8 @@ class Links:
         self._register.take(gone)
         if cut is not None:
             self._register.cut(gone, cut, seen)
-        gone.identity = gone.identity.with_places(
-            file.identity.places
-        )  # so that its row has them beside its size
+        # What was seen of it here goes into its row together with its size.
+        gone.identity = gone.identity.with_places(file.identity.places)
         gone.withheld = gone.withheld or file.withheld
         self._newcomers.pass_over(gone)
 

@@ -67,7 +67,7 @@ class Reader:
             return None
         before = file.offset - lead
         start = before + span.first + span.beyond
-        self._remember(file, before, span, near_end=filled < len(self._buffer))
+        self._remember(file, before, span)
         file.offset = before + span.stop + span.beyond
         file.size = max(file.size, file.offset)
         file.incomplete_at = -1
@@ -149,11 +149,9 @@ class Reader:
         hole = _incident(IncidentKind.HOLE, file, file.offset, filled - lead + position - known)
         return _Span(filled, filled, (hole,), beyond=position - known)
 
-    def _remember(self, file: Followed, before: int, span: _Span, *, near_end: bool) -> None:
-        """Add places: where this chunk ends and, near the end of the file, at each of its last lines too."""
-        ends = {span.stop}
-        if near_end:
-            ends.update(last_line_ends(self._buffer, span.first, span.stop, DENSE))
+    def _remember(self, file: Followed, before: int, span: _Span) -> None:
+        """Add places: where this chunk ends and at each of its last lines, for a kill may leave it the last one read."""
+        ends = {span.stop, *last_line_ends(self._buffer, span.first, span.stop, DENSE)}
         file.identity = file.identity.with_places(
             (before + end, hash_window(self._view[end - min(WINDOW, before + end) : end])) for end in ends
         )

@@ -373,3 +373,12 @@ def test_known_by_its_inode_alone_and_that_used_again(state: Following) -> None:
     state.write(lines=1, name=LIVE)
     state.crash()
     state.copytruncate(looks=False, writes=False, crashes=False, refills=0)
+
+
+def test_killed_shortly_before_the_end_and_cut(state: Following) -> None:
+    """The last lines that were read are known one by one though not all of the file was read."""
+    state.write(lines=28, name=LIVE)
+    state.look()
+    state.read_some(chunks=1)
+    state.crash()
+    state.cut(lines=3)
