@@ -1,6 +1,7 @@
 """What all tests share: Hypothesis profiles, and an environment that says nothing about this machine."""
 
 import os
+import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -16,6 +17,9 @@ settings.register_profile(
 )
 settings.register_profile("long", settings.get_profile("ci"), max_examples=2000, derandomize=False)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+# A shell makes its background jobs deaf to Ctrl-C, and with them all that they start: here it is sent on purpose.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,6 @@
 """`extractor status`."""
 
+import contextlib
 import os
 import sys
 import time
@@ -26,21 +27,24 @@ def status_command(path: Path, *, as_json: bool, watch: bool) -> int:
     """Print the report; 1 if something needs a person, or there is no state."""
     config = load_config(path, os.environ)
     rules = wiring.build_rules(config)
-    while True:
-        try:
-            report = read_report(config, rules)
-        except StoreError as error:
-            sys.stderr.write(f"extractor: {error}\n")
-            if not watch:
-                return 1
-        else:
-            show(report, as_json=as_json, clear=watch and sys.stdout.isatty())
-            if not watch:
-                return 1 if report.attention else 0
-        try:
+    if not watch:
+        return look(config, rules, as_json=as_json, clear=False)
+    with contextlib.suppress(KeyboardInterrupt):  # that is how watching ends
+        while True:
+            look(config, rules, as_json=as_json, clear=sys.stdout.isatty())
             time.sleep(WATCH_EVERY_S)
-        except KeyboardInterrupt:
-            return 0
+    return 0
+
+
+def look(config: Config, rules: RuleSet, *, as_json: bool, clear: bool) -> int:
+    """Print one report, or why there is none; 1 if something needs a person, or there is no state."""
+    try:
+        report = read_report(config, rules)
+    except StoreError as error:
+        sys.stderr.write(f"extractor: {error}\n")
+        return 1
+    show(report, as_json=as_json, clear=clear)
+    return 1 if report.attention else 0
 
 
 def read_report(config: Config, rules: RuleSet) -> Report:

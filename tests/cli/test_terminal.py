@@ -52,8 +52,8 @@ class Screen:
     def end(self) -> int:
         """All that is left, and the exit code."""
         until = time.monotonic() + PATIENCE_S
-        while self.read(0.1) and not (self.process.poll() is not None and time.monotonic() > until):
-            pass
+        while self.read(0.1):
+            assert time.monotonic() < until, f"waited for its end: {bytes(self.seen)!r}"
         return self.process.wait(PATIENCE_S)
 
 
