@@ -138,12 +138,9 @@ class Gathered:
     incidents: list[Incident] = field(default_factory=list)
     read_bytes: int = 0
 
-    def met(self, chunk: Chunk, now: float) -> int:
-        """One more chunk was read, with what was met in the bytes that it skipped; how many bytes."""
+    def met(self, chunk: Chunk, now: float) -> None:
+        """What was met in the bytes that one more chunk skipped."""
         self.incidents.extend(stored_incident(incident, now) for incident in chunk.incidents)
-        read_bytes = len(chunk.data) + chunk.skipped
-        self.read_bytes += read_bytes
-        return read_bytes
 
     def add(self, taken: Taken) -> None:
         """What lines gave."""
@@ -288,20 +285,25 @@ class Collector:
             now = self._clock.now()
             if self._intake.drift is not None:
                 self._intake.drift.now = now
-            tally.read_bytes += pending.met(chunk, now)
+            pending.met(chunk, now)
+            counted = chunk.start - chunk.skipped
             for taken in self._intake.portions(chunk, origin_of(chunk, now), torn_stays=at_the_end):
                 pending.add(taken)
                 if len(pending.outcomes) >= MAX_OUTCOMES:
+                    # What is given back will be read again, and is counted then.
+                    settled = max(pending.settled[chunk.file_id], counted)
+                    tally.read(pending, settled - counted)
+                    counted = settled
                     self._record(pending, tally)
-                    left = chunk.end - pending.settled[chunk.file_id]
                     pending = Gathered()
                     if self._store.outbox_full():
                         self._rewind()
                         return False
                     if self._clock.monotonic() >= until:
-                        tally.left = left
+                        tally.left = chunk.end - counted
                         self._rewind()
                         return True
+            tally.read(pending, chunk.end - counted)
             if self._clock.monotonic() >= until:
                 break
         if pending.outcomes or pending.incidents:
@@ -359,6 +361,10 @@ class _Sum:
     left: int = 0  # of a chunk that was given back unread: there is more to do at once
     met: list[Incident] = field(default_factory=list)
 
+    def read(self, pending: Gathered, size: int) -> None:
+        pending.read_bytes += size
+        self.read_bytes += size
+
     def add(self, pending: Gathered, recorded: Recorded) -> None:
         self.met += pending.incidents
         self.events += len(recorded.events)
@@ -371,7 +377,7 @@ class _Sum:
             events=self.events,
             suppressed=self.suppressed,
             incidents=(*incidents, *self.met),
-            unread_bytes=unread_bytes + self.left,
+            unread_bytes=max(unread_bytes, self.left),
             owes=self.owes,
         )
 
@@ -388,5 +394,7 @@ def stored_incident(incident: SourceIncident, now: float) -> Incident:
         at=now,
         path=incident.path,
         lost_bytes=lost,
-        detail=f"at byte {incident.offset}",
+        detail=f"{incident.size} bytes"
+        if incident.kind is IncidentKind.RECOVERED
+        else f"at byte {incident.offset}",
     )

@@ -272,6 +272,7 @@ def test_much_that_matters_does_not_delay_the_next_look(monkeypatch: pytest.Monk
     assert (progress.kind, progress.unread_bytes) == (ProgressKind.READ, 4 * len(LINE))
     assert (store.outcomes, follower.rewinds) == (2, 1)
     assert [one.offset for one in follower.committed] == [2 * len(LINE)]
+    assert progress.read_bytes == 2 * len(LINE), "what is given back is counted when it is read again"
 
 
 @pytest.mark.parametrize(
