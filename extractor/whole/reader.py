@@ -132,6 +132,7 @@ class WholeReader:
                 if self._assume_now:
                     origin = Origin(path=file.path, time=self._clock.now(), time_source=TimeSource.ASSUMED)
                 gathered.met(mine, self._clock.now())
+                gathered.read_bytes += len(mine.data) + mine.skipped
                 for taken in self._intake.portions(mine, origin, torn_stays=torn_stays):
                     gathered.add(taken)
                     if len(gathered.outcomes) >= MAX_OUTCOMES or gathered.read_bytes >= RECORD_EVERY_BYTES:
