@@ -170,7 +170,7 @@ class Census:
         self.register.unreadable.discard(file.path)
         file.blind_size = 0
         verdict = compared.verdict
-        if verdict is Verdict.CUT and not file.offset and not held:
+        if verdict is Verdict.CUT and not (file.offset or compared.line or held):
             verdict = Verdict.REWRITTEN  # others that begin alike: what was seen may stand whole in a copy
         if verdict is Verdict.REWRITTEN or (verdict is Verdict.CUT and self._links.copied_away(file)):
             self._replace(file, held=held)

@@ -57,12 +57,14 @@ class Compared:
         resume: Where reading can go on: the last line end that was read and before which nothing has changed.
         proven: Whether at least one place was seen to be as it was.
         kept: Bytes of whole lines from the start that may still be as they were; what was there after them is gone.
+        line: Whether at least one line end, read or not, was seen to be as it was: others only begin alike.
     """
 
     verdict: Verdict
     resume: int = 0
     proven: bool = False
     kept: int = 0
+    line: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,14 +90,20 @@ class Identity:
     def learn(self, read: Read, size: int, offset: int) -> "Identity":
         """With the places near the start, as far as there are `size` bytes, and one where they end, if beyond `offset`.
 
-        What was seen and not yet read must be known again, too; but not NULs that are still to be overwritten.
+        What was seen and not yet read must be known again, too; but not NULs that are still to be overwritten. The
+        end of the first line is a place for the lines that begin alike.
         """
         known = {place for place, _ in self.places}
         wanted = [place for place in HEAD if place <= size and place not in known]
-        head = read(0, max(wanted, default=0)) if wanted else b""
+        head = read(0, min(size, WINDOW)) if wanted else b""
         windows = [(place, head[:place]) for place in wanted if place <= len(head)]
         if size > offset and size not in known:
-            windows.append((size, read(max(0, size - WINDOW), min(WINDOW, size))))
+            tail = read(max(0, size - WINDOW), min(WINDOW, size))
+            windows.append((size, tail))
+            head = tail if size <= WINDOW else head
+        first = head.find(b"\n") + 1
+        if first and first not in known:
+            windows.append((first, head[:first]))
         places = [
             (place, hash_window(window))
             for place, window in windows
@@ -118,7 +126,7 @@ class Identity:
         Other bytes after a line end that is as it was are a cut, not a rewrite: lines that are equal, at the same
         place, after equal lines, are the same lines. That a first line starts as the old one did says nothing.
         """
-        proven = unclear = False
+        proven = unclear = line = False
         resume = 0
         for place, digest in self.places:
             if place > size:
@@ -126,6 +134,7 @@ class Identity:
             window = read(max(0, place - WINDOW), min(WINDOW, place))
             if hash_window(window) == digest:
                 proven = True
+                line = line or window.endswith(b"\n")
                 if place <= offset and (window.endswith(b"\n") or place == offset):
                     resume = place
             elif b"\0" in window:
@@ -133,13 +142,13 @@ class Identity:
             else:
                 kept = max(resume, _whole_lines(window, place))
                 cut = resume or (proven and not offset and kept)
-                return Compared(Verdict.CUT if cut else Verdict.REWRITTEN, resume, proven, kept)
+                return Compared(Verdict.CUT if cut else Verdict.REWRITTEN, resume, proven, kept, line)
         if size < offset:
-            return Compared(Verdict.CUT if proven else Verdict.REWRITTEN, resume, proven, size)
+            return Compared(Verdict.CUT if proven else Verdict.REWRITTEN, resume, proven, size, line)
         if size < seen:
-            return Compared(Verdict.CUT if proven else Verdict.REWRITTEN, offset, proven, size)
+            return Compared(Verdict.CUT if proven else Verdict.REWRITTEN, offset, proven, size, line)
         same = proven or unclear or offset == 0
-        return Compared(Verdict.SAME if same else Verdict.REWRITTEN, offset, proven, size)
+        return Compared(Verdict.SAME if same else Verdict.REWRITTEN, offset, proven, size, line)
 
     def still_there(self, read: Read, offset: int | None = None) -> bool:
         """The same question in one read, for a file that did not shrink: is the last place at `offset` as it was?

@@ -89,7 +89,7 @@ class Links:
             if gone.state is not State.GONE:
                 continue
             compared = gone.identity.compare(file.read_at, file.size, gone.offset, gone.seen)
-            if compared.verdict is Verdict.CUT and (compared.resume or (gone.counted and compared.kept)):
+            if compared.verdict is Verdict.CUT and (compared.resume or (gone.counted and compared.line)):
                 self._register.forget(file)
                 self.go_on(gone, file, compared)
                 return

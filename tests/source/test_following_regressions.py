@@ -382,3 +382,34 @@ def test_killed_shortly_before_the_end_and_cut(state: Following) -> None:
     state.read_some(chunks=1)
     state.crash()
     state.cut(lines=3)
+
+
+def test_counted_as_lost_and_another_begins_alike(state: Following) -> None:
+    """What was counted is taken back when a line of it is there, not when something begins as it did."""
+    state.write(lines=2, name=LIVE)
+    state.look()
+    state.crash()
+    state.move_aside()
+    state.wait(long=False)
+    state.write(lines=1, name=LIVE)
+    state.look()
+
+
+def test_counted_as_lost_and_restored_in_part(state: Following) -> None:
+    """What is read after all is not counted."""
+    state.write(lines=2, name=LIVE)
+    state.look()
+    state.crash()
+    state.take_away()
+    state.wait(long=False)
+    state.restore()
+    state.cut(lines=1)
+
+
+def test_cut_unread_while_down_beside_a_copy_that_begins_alike(state: Following) -> None:
+    """Its first line tells that it is what it was, though nothing of it was read."""
+    state.write_half()
+    state.copytruncate(looks=False, writes=False, crashes=False, refills=2)
+    state.look()
+    state.crash()
+    state.cut(lines=1)
