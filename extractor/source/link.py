@@ -247,8 +247,9 @@ class Links:
     def _continues(self, gone: Followed, path: str, status: os.stat_result) -> Compared | None:
         """What makes the file at a path the continuation of a vanished one, or None.
 
-        It has all the bytes that were read of it; or it has its inode, and some of them. A file of which nothing is
-        known but that it was empty is followed by its inode, if the name fits too.
+        It has all the bytes that were read of it (if there were none: its first line, or all that was seen); or it
+        has its inode, and some of them. A file of which nothing is known but that it was empty is followed by its
+        inode, if the name fits too.
 
         Raises:
             PermissionError: It cannot be opened for now.
@@ -273,6 +274,8 @@ class Links:
             return compared if same_inode and compared.proven else None
         if compared.verdict is Verdict.REWRITTEN:
             return None
+        if not (gone.offset or compared.line or same_inode or is_compressed(name) or size >= gone.seen):
+            return None  # it only begins alike
         fits = same_inode and not gone.identity.places and is_sibling(name, os.path.basename(gone.lineage))
         return compared if compared.proven or fits else None
 

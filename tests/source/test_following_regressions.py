@@ -413,3 +413,14 @@ def test_cut_unread_while_down_beside_a_copy_that_begins_alike(state: Following)
     state.look()
     state.crash()
     state.cut(lines=1)
+
+
+def test_vanished_unread_beside_half_a_line_that_begins_alike(state: Following) -> None:
+    """Without a line of it, what vanished is found only in what has all that was seen."""
+    state.write_half()
+    state.rotate(compress=False)
+    state.write_half()
+    state.look()
+    state.move_aside()
+    state.crash()
+    state.look()
