@@ -155,7 +155,7 @@ class Links:
         self._register.gone.pop(gone.file_id, None)
         if self._register.present.get(gone.key) is gone:
             del self._register.present[gone.key]
-        gone.unresolved = None
+        gone.unresolved, gone.blind_size = None, 0  # what could not be read may have been another's
         gone.state, gone.gone_since, gone.ended, gone.incomplete_at = State.PRESENT, None, False, -1
         if is_compressed(file.path):
             # Read to its end through this handle alone; a restart will find it again by its bytes.
@@ -302,6 +302,7 @@ class Links:
             if due and not self._found_beside(file):
                 del self._register.unresolved[file.file_id]
                 self._register.changed[file.file_id] = file
+                file.size, file.blind_size = max(file.size, file.blind_size), 0
                 if not file.quiet and file.unresolved is not None:
                     kept = file.size if file.withheld else self.kept_by_twins(file)
                     self._register.give_up(file, max(0, file.size - max(file.offset, kept)))

@@ -113,9 +113,8 @@ class Register:
         """Nothing leads to these bytes any more. They may still be found elsewhere."""
         self.handles.close(file)
         self.unreadable.discard(file.path)
-        if kind is IncidentKind.VANISHED:
-            file.size = max(file.size, file.blind_size)
-        file.blind_size = 0
+        if kind is not IncidentKind.VANISHED:
+            file.blind_size = 0
         self.lay_away(file)
         file.unresolved, file.unresolved_at = kind, self.clock.monotonic()
         self.unresolved[file.file_id] = file

@@ -424,3 +424,14 @@ def test_vanished_unread_beside_half_a_line_that_begins_alike(state: Following) 
     state.move_aside()
     state.crash()
     state.look()
+
+
+def test_emptied_refilled_unreadable_and_out_of_reach(state: Following) -> None:
+    """What a file had while it could not be read is not counted with the copy of what it was before."""
+    state.write(lines=1, name=LIVE)
+    state.copytruncate(looks=True, writes=False, crashes=False, refills=1)
+    state.crash()
+    state.chmod(hidden=True)
+    state.look()
+    state.move_aside()
+    state.wait(long=False)
