@@ -79,8 +79,8 @@ class Links:
     def _take_over(self, file: Followed) -> None:
         """A new file that starts like a vanished one is an older state of it, restored: what it has was read.
 
-        What is still held goes first, for it will be read. One that nobody has read may still be found whole, in a
-        copy in the making; only when it was counted as lost, what there may be of it is taken back.
+        What is still held goes first, for it will be read. Of one that nobody has read its first line must be there:
+        what only begins alike is another.
         """
         alike = self._register.lost_alike(file) if file.state is State.PRESENT and file.handle else []
         if any(gone.state is State.ADRIFT and self._shared(file, gone) for gone in alike):
@@ -89,7 +89,7 @@ class Links:
             if gone.state is not State.GONE:
                 continue
             compared = gone.identity.compare(file.read_at, file.size, gone.offset, gone.seen)
-            if compared.verdict is Verdict.CUT and (compared.resume or (gone.counted and compared.line)):
+            if compared.verdict is Verdict.CUT and (compared.resume or compared.line):
                 self._register.forget(file)
                 self.go_on(gone, file, compared)
                 return

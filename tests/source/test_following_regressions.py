@@ -435,3 +435,24 @@ def test_emptied_refilled_unreadable_and_out_of_reach(state: Following) -> None:
     state.look()
     state.move_aside()
     state.wait(long=False)
+
+
+def test_put_in_its_place_and_never_readable(state: Following) -> None:
+    """What a file had that nobody could open is counted, whatever another has."""
+    state.write(lines=1, name=LIVE)
+    state.look()
+    state.edit(lines=0)
+    state.chmod(hidden=True)
+    state.look()
+    state.delete(name=LIVE)
+
+
+def test_cut_put_in_its_place_and_gone_again(state: Following) -> None:
+    """What has the first line of a vanished file goes on as that: what is left of it is not counted."""
+    state.write(lines=2, name=LIVE)
+    state.wait(long=False)
+    state.crash()
+    state.cut(lines=1)
+    state.edit(lines=0)
+    state.step()
+    state.take_away()
