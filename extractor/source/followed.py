@@ -43,6 +43,7 @@ class Followed:
         unresolved_at: Monotonic seconds since when.
         ended: Whether it was reported that nothing more will come.
         blind_size: Bytes at the last look, while they cannot be read; of which file, nobody knows.
+        left_out: Whether some of it is not read here, but where a path leads to it.
         withheld, counted: See `Identity`.
         assumed: Bytes of `size` that nobody has seen: how long a compressed copy is shows at its end.
     """
@@ -76,6 +77,7 @@ class Followed:
     withheld: bool = False
     counted: int = 0
     blind_size: int = 0
+    left_out: bool = False
     assumed: int = 0
 
     @classmethod

@@ -108,6 +108,7 @@ class Links:
                 return compared.resume > 0
             end = held.offset + self._common(file, held, held.offset)
             file.start_at(held.offset)
+            held.left_out = held.left_out or end > held.offset
             held.start_at(end)
         except OSError:
             return False
@@ -323,7 +324,7 @@ class Links:
         """How many bytes from the start of a vanished file another has that is followed as its own: they are not lost."""
         kept = 0
         for other in (*self._register.twins(gone), *self._family(gone)) if gone.unread else ():
-            if other.state is not State.GONE and other.size > kept:
+            if other.state is not State.GONE and not other.left_out and other.size > kept:
                 compared = self._register.handles.compare(other, gone)
                 kept = max(kept, compared.kept if compared is not None and compared.proven else 0)
             if kept >= gone.size:

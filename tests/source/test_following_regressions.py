@@ -456,3 +456,14 @@ def test_cut_put_in_its_place_and_gone_again(state: Following) -> None:
     state.edit(lines=0)
     state.step()
     state.take_away()
+
+
+def test_left_to_a_restored_file_and_emptied_there(state: Following) -> None:
+    """What a held file leaves to be read elsewhere is lost, and counted, when it goes there."""
+    state.write_half()
+    state.look()
+    state.truncate(refills=6)
+    state.edit(lines=0)
+    state.cut(lines=1)
+    state.look()
+    state.truncate(refills=0)
