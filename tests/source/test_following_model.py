@@ -41,6 +41,7 @@ class Body:
     alias: bool = False  # a copy of a file that lives: not looked into until that is emptied
     copied: bool = False  # a copy, whatever became of its original
     again: bool = False  # what was there before, under another inode
+    shut: bool = False  # a look has seen it and could not open it
     ended: bool = False  # its unterminated last line was given as it is
     seen: set[bytes] = field(default_factory=set)
 
@@ -183,6 +184,7 @@ class Following(RuleBasedStateMachine):
     def take_away(self) -> None:
         """Delete the file, with a copy in safety."""
         self.saved = self.paths[LIVE].data
+        self.twice += len(self.saved) if self.paths[LIVE].shut else 0
         self.remove(LIVE)
 
     @precondition(lambda self: self.saved and LIVE not in self.paths)
@@ -210,6 +212,7 @@ class Following(RuleBasedStateMachine):
         spare.rename(self.at(LIVE))
         # By what was seen of the old one it may be found, but what it has besides was met by no look yet.
         self.paths[LIVE] = Body(old.data, trimmed=old.trimmed, again=True, seen=set(old.seen))
+        self.twice += len(old.data) if old.shut else 0
         if old.held:
             self.adrift.append(old)
         if lines:
@@ -256,7 +259,9 @@ class Following(RuleBasedStateMachine):
             if body.alias or not self.reachable(name, body) or (body.copied and not body.held and blind):
                 continue
             if body.hidden and not body.held:
+                body.shut = True
                 continue
+            body.shut = False
             if not name.endswith(".gz"):  # how much a compressed one holds shows only when it is read
                 body.seen |= set(body.lines())
             body.held = body.known = True

@@ -467,3 +467,12 @@ def test_left_to_a_restored_file_and_emptied_there(state: Following) -> None:
     state.cut(lines=1)
     state.look()
     state.truncate(refills=0)
+
+
+def test_put_in_its_place_before_it_could_be_opened(state: Following) -> None:
+    """What nobody could open is counted, for nobody knows that another has the same."""
+    state.write(lines=1, name=LIVE)
+    state.chmod(hidden=True)
+    state.look()
+    state.chmod(hidden=False)
+    state.edit(lines=0)
