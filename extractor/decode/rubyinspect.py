@@ -115,9 +115,12 @@ _BETWEEN: Final = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _KNOWN_PIECES: Final = 1024
-_SHORT: Final = 500
-"""Pieces that are kept at hand, and the characters of the longest: a megabyte at most."""
-_STRINGS: Final = re.compile(r'"([^"\\]*+(?:\\.[^"\\]*+)*+)"', re.DOTALL)
+_SHORT: Final = 2000
+_FEW: Final = 200
+"""Pieces that are kept at hand, of texts of so many characters and quotes: 4 MB at most. What is longer does not come
+again, and would push out what does."""
+# One without an end goes to the end of the text: else each of its escaped quotes would begin one more.
+_STRINGS: Final = re.compile(r'"([^"\\]*+(?:\\.[^"\\]*+)*+\\?+)(?:"|\Z)', re.DOTALL)
 
 
 def _read_plain(text: str) -> list[Value] | None:
@@ -130,9 +133,11 @@ def _read_plain(text: str) -> list[Value] | None:
         return None
     escaped = "\\" in text
     parts = _STRINGS.split(text) if escaped else text.split('"')
-    if not len(parts) % 2:
+    quotes = len(parts) - 1
+    if quotes % 2 or sum(map(len, parts)) + quotes != len(text):
         return None  # a string without an end
-    between = [_spell(part) if len(part) <= _SHORT else _spell.__wrapped__(part) for part in parts[::2]]
+    spell = _spell if quotes <= _FEW and len(text) <= _SHORT else _spell.__wrapped__
+    between = [spell(part) for part in parts[::2]]
     if None in between:
         return None
     parts[::2] = cast("list[str]", between)
