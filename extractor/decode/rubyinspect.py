@@ -115,9 +115,9 @@ _BETWEEN: Final = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _KNOWN_PIECES: Final = 1024
-_SHORT: Final = 2000
+_SHORT: Final = 1000
 _FEW: Final = 200
-"""Pieces that are kept at hand, of texts of so many characters and quotes: 4 MB at most. What is longer does not come
+"""Pieces that are kept at hand, of texts of so many characters and quotes: 2 MB at most. What is longer does not come
 again, and would push out what does."""
 # One without an end goes to the end of the text: else each of its escaped quotes would begin one more.
 _STRINGS: Final = re.compile(r'"([^"\\]*+(?:\\.[^"\\]*+)*+\\?+)(?:"|\Z)', re.DOTALL)
