@@ -117,9 +117,14 @@ def build_sources(config: Config) -> tuple[SourceSpec, ...]:
     )
 
 
-def build_wrappings(config: Config) -> tuple[Wrapping, ...]:
-    """How the lines of each source are wrapped."""
-    return tuple(
+def build_wrappings(config: Config, *, any_file: bool = False) -> tuple[Wrapping, ...]:
+    """How the lines of each source are wrapped.
+
+    Args:
+        config: Has the sources.
+        any_file: A last one is added, for files that no source of the config would have found.
+    """
+    wrappings = tuple(
         Wrapping(
             envelope=Envelope(source.envelope),
             stream=source.where.stream,
@@ -128,6 +133,7 @@ def build_wrappings(config: Config) -> tuple[Wrapping, ...]:
         )
         for source in config.sources
     )
+    return (*wrappings, Wrapping()) if any_file else wrappings
 
 
 def build_intake(config: Config, rules: RuleSet, *, any_file: bool = False) -> Intake:
@@ -136,11 +142,9 @@ def build_intake(config: Config, rules: RuleSet, *, any_file: bool = False) -> I
     Args:
         config: Its sources say how their lines are wrapped.
         rules: Of the same config.
-        any_file: A last source is added, for files that none of the config's would have found.
+        any_file: See `build_wrappings`.
     """
-    wrappings = build_wrappings(config)
-    if any_file:
-        wrappings = (*wrappings, Wrapping())
+    wrappings = build_wrappings(config, any_file=any_file)
     return Intake(rules, wrappings, max_line_bytes=config.max_line_bytes, build_scanner=build_split_scanner)
 
 

@@ -11,6 +11,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
 from extractor import wiring
+from extractor.cli.bar import build_bar
 from extractor.cli.terminal import absolute, age_text, printable, size_text, time_text
 from extractor.clock import SystemClock
 from extractor.config import load_config
@@ -131,25 +132,8 @@ def showing(verb: str, files: list[File]) -> Iterator[Showing]:
     if not sys.stderr.isatty():
         yield PlainShowing(verb, len(files))
         return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-        TransferSpeedColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
     total = sum(size_of(file.path) for file in files)
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    with build_bar(transient=False) as bar:
         yield BarShowing(verb, bar, bar.add_task(verb, total=total))
 
 

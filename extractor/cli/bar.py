@@ -9,19 +9,15 @@ from typing import TYPE_CHECKING
 from extractor.cli.terminal import printable
 
 if TYPE_CHECKING:
-    from rich.progress import TaskID
+    from rich.progress import Progress, TaskID
 
 
-@contextmanager
-def reading_bar(*, wanted: bool = True) -> Iterator[Callable[[str, int, int], None]]:
-    """Shows a file, and how many of its bytes were read at which rate; nothing where standard error is no terminal.
+def build_bar(*, transient: bool) -> "Progress":
+    """A bar on standard error, with bytes, their rate and the time left.
 
     Args:
-        wanted: Whether the command leaves the terminal to it.
+        transient: It is gone when it is done.
     """
-    if not wanted or not sys.stderr.isatty():
-        yield lambda _path, _position, _size: None
-        return
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -39,7 +35,20 @@ def reading_bar(*, wanted: bool = True) -> Iterator[Callable[[str, int, int], No
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    return Progress(*columns, console=Console(stderr=True), transient=transient)
+
+
+@contextmanager
+def reading_bar(*, wanted: bool = True) -> Iterator[Callable[[str, int, int], None]]:
+    """Shows a file, and how many of its bytes were read at which rate; nothing where standard error is no terminal.
+
+    Args:
+        wanted: Whether the command leaves the terminal to it.
+    """
+    if not wanted or not sys.stderr.isatty():
+        yield lambda _path, _position, _size: None
+        return
+    with build_bar(transient=True) as bar:
         tasks: dict[str, TaskID] = {}
 
         def show(path: str, position: int, size: int) -> None:

@@ -57,7 +57,7 @@ def split_target(target: str) -> tuple[str, int | None]:
 
 def wrapping_of(file: str, config: Config) -> Wrapping:
     """How the file's source wraps its lines; found out where no source would have found the file."""
-    wrappings = (*wiring.build_wrappings(config), Wrapping())
+    wrappings = wiring.build_wrappings(config, any_file=True)
     if file == "-":
         return wrappings[-1]
     (one,) = given_files([absolute(file)], wiring.build_sources(config))

@@ -1,13 +1,12 @@
 """What a rule looks at on one line: the record, the fields it decodes, the elements of the lists it goes over."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from extractor.decode.errors import ParseError
 from extractor.decode.graphql import as_record, root_fields
 from extractor.decode.rubyinspect import parse_arguments
 from extractor.ruleset.condition import Condition
-from extractor.ruleset.identity import key_part
-from extractor.ruleset.path import Path, Scope
+from extractor.ruleset.path import Scope
 from extractor.ruleset.rule import Decode, ForEach, Notation, Rule
 
 MAX_ELEMENTS = 10_000
@@ -69,14 +68,3 @@ def _positions(steps: tuple[ForEach, ...], scope: dict[str, object], outer: str)
             yield from _positions(tuple(inner), scope, f"{outer}{number}.")
         else:
             yield f"{outer}{number}"
-
-
-def key_of(paths: tuple[Path, ...], scope: Mapping[str, object]) -> tuple[str, ...] | None:
-    """The parts of a key, or None where one is missing: half a key names nothing."""
-    parts = []
-    for path in paths:
-        part = key_part(path.find(scope))
-        if part is None:
-            return None
-        parts.append(part)
-    return tuple(parts)

@@ -154,15 +154,20 @@ def test_answer_that_arrives_after_the_purge_brings_nothing_back(store: Store) -
     assert store.sent(0, START + 1) == []
 
 
-def test_values_forgotten_by_an_opt_out_are_known_again_afterwards(store: Store) -> None:
-    """Digests go on: the same value recalls again once it is seen again, a different one is still a conflict."""
+def recalled_user() -> tuple[list[dict[str, str]], Outcome]:
+    """An outcome that asks for the user of `org`, and what it is told each time."""
     seen: list[dict[str, str]] = []
 
     def build(_reset: bytes, recalled: object) -> Rejection:
         seen.append(dict(recalled))  # type: ignore[call-overload]
         return Rejection(Reason.KEY_MISSING)
 
-    recalling = Outcome(events=(PendingEvent("r", build, recalls={"user": key("org")}),))
+    return seen, Outcome(events=(PendingEvent("r", build, recalls={"user": key("org")}),))
+
+
+def test_values_forgotten_by_an_opt_out_are_known_again_afterwards(store: Store) -> None:
+    """Digests go on: the same value recalls again once it is seen again, a different one is still a conflict."""
+    seen, recalling = recalled_user()
     store.record([], [remember("org", "membership/1")])
     store.opt_out("X")
     store.record([], [recalling, remember("org", "membership/1"), recalling])
@@ -307,13 +312,7 @@ def test_a_value_that_is_kept_only_as_a_digest_is_forgotten_too(store: Store, tm
 
 def test_what_is_forgotten_can_be_remembered_anew(store: Store) -> None:
     """A forgotten member is nobody's any more: the next one that shows is not taken for a second one."""
-    seen: list[dict[str, str]] = []
-
-    def build(_reset: bytes, recalled: object) -> Rejection:
-        seen.append(dict(recalled))  # type: ignore[call-overload]
-        return Rejection(Reason.KEY_MISSING)
-
-    recalling = Outcome(events=(PendingEvent("r", build, recalls={"user": key("org")}),))
+    seen, recalling = recalled_user()
     store.record([], [remember("org", "membership/1"), recalling])
     store.forget(named("membership/1", digests=["membership/1"]))
     store.record([], [recalling, remember("org", "membership/2"), recalling])
