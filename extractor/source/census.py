@@ -74,7 +74,6 @@ class Census:
         for file in [file for key, file in self.register.present.items() if key not in met]:
             self._miss(file)
         self._note_unreadable()
-        self._newcomers.judge_unopened(met, settle=settle)
         self._links.link(settle=settle)
         self._links.resolve(settle=settle)
         self._end(settle=settle)
@@ -119,6 +118,8 @@ class Census:
         self.register.index(file)
         if file.state is State.GONE:
             self.register.gone[file.file_id] = file
+            if file.hollow:
+                self.register.blank[file.key] = file
             if file.unresolved is not None:
                 self.register.unresolved[file.file_id] = file
         elif file.key in self.register.present:
@@ -149,10 +150,11 @@ class Census:
             return
         if self._examine(file):
             return
-        file.blind_size = found.st_size
         if not found.st_size and file.size:
             # Emptied, which needs no reading to be known: what it had may stand in a copy that will not stay.
             self.register.vanish(file, IncidentKind.TRUNCATED)
+        else:
+            self.register.see_blindly(file, found.st_size)
 
     def _examine(self, file: Followed) -> bool:
         """Hold a file's bytes against its identity. False if they cannot be read now."""
@@ -168,10 +170,12 @@ class Census:
             self.register.cannot_read(file.path)
             return False
         self.register.unreadable.discard(file.path)
-        file.blind_size = 0
         verdict = compared.verdict
-        if verdict is Verdict.CUT and not (file.offset or compared.line or held):
-            verdict = Verdict.REWRITTEN  # others that begin alike: what was seen may stand whole in a copy
+        if verdict is Verdict.SAME and found.st_size < file.blind_size:
+            self.register.lose(file, IncidentKind.TRUNCATED, 0)
+        file.blind_size = 0
+        if verdict is Verdict.CUT and not (compared.resume or compared.line or held):
+            verdict = Verdict.REWRITTEN  # others that begin alike: what was seen may stand in a copy
         if verdict is Verdict.REWRITTEN or (verdict is Verdict.CUT and self._links.copied_away(file)):
             self._replace(file, held=held)
             return True

@@ -42,9 +42,8 @@ class Followed:
         unresolved: While it is gone and may still be found again: what will be said if it is not.
         unresolved_at: Monotonic seconds since when.
         ended: Whether it was reported that nothing more will come.
-        blind_size: Bytes at the last look, while they cannot be read; of which file, nobody knows.
         left_out: Whether some of it is not read here, but where a path leads to it.
-        withheld, counted: See `Identity`.
+        withheld, counted, blind_size: See `Identity`.
         assumed: Bytes of `size` that nobody has seen: how long a compressed copy is shows at its end.
     """
 
@@ -104,6 +103,7 @@ class Followed:
             unresolved_at=now,
             withheld=identity.withheld,
             counted=identity.counted,
+            blind_size=identity.blind_size,
             live_from=checkpoint.size,
             changed_at=now,
         )
@@ -125,9 +125,9 @@ class Followed:
 
     @property
     def hollow(self) -> bool:
-        """Whether nothing was ever in it and nobody holds it.
+        """Whether nothing is known of its bytes, and nobody holds it: it was always empty, or could never be opened.
 
-        Its inode is all that is known then, and may be another's by now; taken for new it is read just the same.
+        Its inode may be another's by now; taken for new it is read just the same.
         """
         return self.handle is None and not (self.identity.places or self.offset or self.withheld)
 
@@ -168,6 +168,7 @@ class Followed:
                 unresolved=self.unresolved,
                 withheld=self.withheld,
                 counted=self.counted,
+                blind_size=self.blind_size,
             ).pack(),
             lost_bytes=self.lost_bytes,
             gone_since=self.gone_since,

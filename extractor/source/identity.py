@@ -30,9 +30,8 @@ MAX_PLACES = 48
 _DIGEST = 8
 _VERSION = 1
 _HEADER = struct.Struct(">BBQ")
-_LOSSES = (None, IncidentKind.TRUNCATED, IncidentKind.VANISHED)
-_WITHHELD = 0x80
-_COUNTED = 0x40
+_LOSSES = (None, IncidentKind.TRUNCATED, IncidentKind.VANISHED, IncidentKind.UNOPENED)
+_WITHHELD, _COUNTED, _BLIND = 0x80, 0x40, 0x20
 
 Place = tuple[int, bytes]
 """An offset and the hash of what stands before it."""
@@ -78,6 +77,7 @@ class Identity:
         unresolved: While it is gone and may still be found again: what will be said if it is not.
         withheld: Whether it could not be read when an opt-out ended: what it has when it can be is never read.
         counted: Bytes after the offset that were counted as lost when it was not found again in time.
+        blind_size: Bytes at the last look, while they cannot be read; of which file, nobody knows.
     """
 
     places: tuple[tuple[int, bytes], ...] = ()
@@ -86,6 +86,7 @@ class Identity:
     unresolved: IncidentKind | None = None
     withheld: bool = False
     counted: int = 0
+    blind_size: int = 0
 
     def learn(self, read: Read, size: int, offset: int) -> "Identity":
         """With the places near the start, as far as there are `size` bytes, and one where they end, if beyond `offset`.
@@ -185,10 +186,12 @@ class Identity:
                 _VERSION,
                 _LOSSES.index(self.unresolved)
                 | (_WITHHELD if self.withheld else 0)
-                | (_COUNTED if self.counted else 0),
+                | (_COUNTED if self.counted else 0)
+                | (_BLIND if self.blind_size else 0),
                 0 if self.skipping is None else self.skipping + 1,
             ),
             _varint(self.counted) if self.counted else b"",
+            _varint(self.blind_size) if self.blind_size else b"",
             _varint(len(lineage)),
             lineage,
         ]
@@ -205,8 +208,10 @@ class Identity:
             return cls()
         _, loss, skipping = _HEADER.unpack_from(packed)
         try:
-            unresolved = _LOSSES[loss & ~(_WITHHELD | _COUNTED)]
-            counted, position = _read_varint(packed, _HEADER.size) if loss & _COUNTED else (0, _HEADER.size)
+            unresolved = _LOSSES[loss & ~(_WITHHELD | _COUNTED | _BLIND)]
+            position = _HEADER.size
+            counted, position = _read_varint(packed, position) if loss & _COUNTED else (0, position)
+            blind_size, position = _read_varint(packed, position) if loss & _BLIND else (0, position)
             length, position = _read_varint(packed, position)
             lineage = packed[position : position + length].decode("utf-8", "surrogateescape")
             position += length
@@ -226,6 +231,7 @@ class Identity:
             unresolved=unresolved,
             withheld=bool(loss & _WITHHELD),
             counted=counted,
+            blind_size=blind_size,
         )
 
 

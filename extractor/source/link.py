@@ -201,7 +201,7 @@ class Links:
                 if found.key != gone.key or gone.unresolved is IncidentKind.TRUNCATED:
                     continue
                 self._register.cannot_read(path)
-                self._register.bring_back(gone, path)
+                self._register.bring_back(gone, path, status.st_size)
                 return True
             if compared is None or not (compared.proven or just_vanished):
                 continue

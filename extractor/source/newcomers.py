@@ -2,10 +2,8 @@
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 from extractor.checkpoint import Checkpoint
-from extractor.source.chunk import Incident
 from extractor.source.discover import Discovery, Found
 from extractor.source.followed import Followed, Key, State
 from extractor.source.identity import Identity
@@ -16,15 +14,6 @@ from extractor.telemetry import IncidentKind
 
 _CLOSED = "closed:"
 """Begins the row of a folder that could not be listed when an opt-out ended."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Unopened:
-    """A file that was seen, but could not be opened so far."""
-
-    path: str
-    size: int
-    there_at: float  # monotonic seconds
 
 
 class Newcomers:
@@ -44,37 +33,54 @@ class Newcomers:
         self._sources = {source.index: source for source in sources}
         self._first_start = first_start
         self._started = register.clock.now()
-        self._unopened: dict[Key, _Unopened] = {}
-        self._counted: dict[Key, _Unopened] = {}  # as lost: the last ones
         self._closed: dict[str, Checkpoint] = {}  # what stands below these folders is to be passed over
 
     def open_new(self, found: Found) -> None:
-        """Open what is not known, at once: it may not be there for long."""
-        if found.key not in self.fresh and (file := self.opened(found)) is not None:
+        """Open what is not known by its bytes, at once: it may not be there for long."""
+        if found.key in self.fresh:
+            return
+        file = self.opened(found)
+        if file is None:
+            self._not_opened(self._unread(found.path, found.key, found.rank), found.stat.st_size)
+        else:
             self.fresh[found.key] = file
+            self._known_by_inode(file)
 
     def opened(self, found: Found) -> Followed | None:
         """Open a file that is not known and see what it is; None where that cannot be."""
         file = self._unread(found.path, found.key, found.rank)
-        file.withheld = self._was_closed(found.path)
         try:
             if not self._register.handles.open(file):
                 return None
         except FileNotFoundError:
-            self._not_opened(found.key, found.path, found.stat.st_size)
             return None
         except OSError:
             self._register.cannot_read(found.path)
-            if (known := self._register.away(found.key)) is not None:
-                self._register.bring_back(known, found.path)
-            else:
-                self._not_opened(found.key, found.path, found.stat.st_size)
             return None
-        self._unopened.pop(found.key, None)
-        counted = self._counted.pop(found.key, None)
-        if counted is not None and counted.path == found.path:
-            self._tell(IncidentKind.RECOVERED, found.path, min(counted.size, found.stat.st_size))
         return file if self.look_into(file) else None
+
+    def _not_opened(self, file: Followed, size: int) -> None:
+        """What cannot be opened is known by its inode, and has a row: should it go, what a stat has seen is counted."""
+        register = self._register
+        known = register.present.get(file.key) or register.away(file.key) or file
+        if register.by_path.get(file.path) is known:
+            register.see_blindly(known, size)
+        else:
+            known.withheld = known.withheld or file.withheld
+            register.bring_back(known, file.path, size)
+
+    def _known_by_inode(self, file: Followed) -> None:
+        """What was known by its inode alone can be read now. What was counted longer ago may have been another's."""
+        register = self._register
+        known = register.present.get(file.key) or register.blank.get(file.key)
+        if known is None or (known.counted and known.lineage != file.lineage):
+            return
+        if file.size < known.blind_size:
+            register.lose(known, IncidentKind.TRUNCATED, 0)
+        register.recover(known, file.size)
+        file.lost_bytes = known.lost_bytes
+        register.forget(known)
+        register.forgotten.append(known.file_id)
 
     def _unread(self, path: str, key: Key, rank: tuple[int, int]) -> Followed:
         lineage = lineage_of(path)
@@ -86,6 +92,7 @@ class Newcomers:
             source=rank[0],
             rank=rank if live_rank is None else min(rank, live_rank),
             changed_at=self._register.clock.monotonic(),
+            withheld=self._was_closed(path),
         )
 
     def look_into(self, file: Followed) -> bool:
@@ -103,32 +110,12 @@ class Newcomers:
         file.checked = True
         return True
 
-    def _not_opened(self, key: Key, path: str, size: int) -> None:
-        self._unopened[key] = _Unopened(path, size, self._register.clock.monotonic())
-
-    def judge_unopened(self, met: set[Key], *, settle: bool) -> None:
-        """Report a file that could never be opened, when it is not there any more under any name."""
-        now = self._register.clock.monotonic()
-        for key, unopened in list(self._unopened.items()):
-            if key in met:
-                self._unopened[key] = replace(unopened, there_at=now)
-            elif settle or now - unopened.there_at >= self._register.limits.settle_s:
-                del self._unopened[key]
-                self._register.unreadable.discard(unopened.path)
-                self._tell(IncidentKind.UNOPENED, unopened.path, unopened.size)
-                self._counted[key] = unopened
-                if len(self._counted) > self._register.limits.min_gone:
-                    del self._counted[next(iter(self._counted))]
-
-    def _tell(self, kind: IncidentKind, path: str, size: int) -> None:
-        self._register.incidents.append(Incident(kind=kind, path=path, size=size))
-
     def reopened(self, file: Followed) -> bool:
         """A file that was opened in this look may have been closed again, to make room."""
         try:
             return self._register.handles.open(file)
         except OSError:
-            self._not_opened(file.key, file.path, file.size)
+            self._not_opened(self._unread(file.path, file.key, file.rank), file.size)
             return False
 
     def add(self, file: Followed) -> None:
@@ -152,18 +139,8 @@ class Newcomers:
             # One that is gone may be found again, with more in it.
             if file.unresolved is not None if file.state is State.GONE else not file.checked:
                 self._withhold(file)
-        for key, unopened in list(self._unopened.items()):
-            self._withhold_unopened(key, unopened)
         for path in self.discovery.unreadable:
             self._close(path)
-
-    def _withhold_unopened(self, key: Key, unopened: _Unopened) -> None:
-        del self._unopened[key]
-        if key not in self._register.present and (rank := self.discovery.wants(unopened.path)) is not None:
-            file = self._unread(unopened.path, key, rank)
-            file.size = unopened.size
-            self._register.take(file)
-            self._withhold(file)
 
     def _withhold(self, file: Followed) -> None:
         file.withheld = True
@@ -209,9 +186,6 @@ class Newcomers:
         """What a look found in folders that were closed is known by now; what is closed in them still, is not."""
         if not self._closed:
             return
-        for key, unopened in list(self._unopened.items()):
-            if self._was_closed(unopened.path):
-                self._withhold_unopened(key, unopened)
         unreadable = self.discovery.unreadable
         for path in [path for path in unreadable if self._was_closed(path)]:
             self._close(path)

@@ -36,6 +36,7 @@ class Register:
         gone: Those that nothing leads to any more, the longest gone first.
         unresolved: Those of them that may still be found again.
         vanished: Those of them that vanished in this look.
+        blank: Those of them of which nothing is known but device and inode, by these.
         leaving: Those that may end: renamed, held only, gone.
         grown: Those that grew in this look.
         unreadable: Paths that could not be read when last tried.
@@ -55,6 +56,7 @@ class Register:
         self.gone: dict[str, Followed] = {}
         self.unresolved: dict[str, Followed] = {}
         self.vanished: list[Followed] = []
+        self.blank: dict[Key, Followed] = {}
         self.leaving: dict[str, Followed] = {}
         self.grown: dict[str, Followed] = {}
         self.unreadable: set[str] = set()
@@ -74,6 +76,7 @@ class Register:
         """A file is there, new or found again."""
         self.files[file.file_id] = file
         self.present[file.key] = file
+        self._unblank(file)
         self.lead_to(file)
         self.index(file)
         self.changed[file.file_id] = file
@@ -105,6 +108,8 @@ class Register:
         self.unlead(file)
         self.ready.discard(file)
         self.gone[file.file_id] = file
+        if file.hollow:
+            self.blank[file.key] = file
         self.leaving[file.file_id] = file
         self.changed[file.file_id] = file
         self.index(file)
@@ -115,29 +120,44 @@ class Register:
         self.unreadable.discard(file.path)
         if kind is not IncidentKind.VANISHED:
             file.blind_size = 0
+        elif file.hollow and file.blind_size:
+            kind = IncidentKind.UNOPENED
         self.lay_away(file)
         file.unresolved, file.unresolved_at = kind, self.clock.monotonic()
         self.unresolved[file.file_id] = file
         self.vanished.append(file)
 
     def away(self, key: Key) -> Followed | None:
-        """The file with an inode that vanished last and may still be found again; not one that was emptied."""
-        files = (file for file in reversed(self.unresolved.values()) if file.key == key)
-        return next((file for file in files if file.unresolved is IncidentKind.VANISHED), None)
+        """The file with an inode that vanished last, if what it had is sought or was counted; not one that was emptied."""
+        last = next((file for file in reversed(self.gone.values()) if file.key == key), None)
+        if last is None or last.unresolved is IncidentKind.TRUNCATED:
+            return None
+        return last if last.unresolved is not None or last.counted else None
 
-    def bring_back(self, file: Followed, path: str) -> None:
+    def bring_back(self, file: Followed, path: str, size: int) -> None:
         """A vanished file is there again, though it cannot be read for now.
 
         As long as nobody can see that its inode is another's, it is taken for the same: counted once, not sought elsewhere.
         """
         self.unresolved.pop(file.file_id, None)
         self.gone.pop(file.file_id, None)
+        self.recover(file, size - file.offset)
+        self.unlead(file)
         file.unresolved = file.gone_since = file.real = None
         file.state, file.path, file.checked, file.ended = State.PRESENT, path, False, False
         if not file.renamed:
             self.leaving.pop(file.file_id, None)
         self.take(file)
         self.ready.discard(file)
+        self.see_blindly(file, size)
+
+    def see_blindly(self, file: Followed, size: int) -> None:
+        """So many bytes are there now, and cannot be read. That some went is said; whose they were, nobody knows."""
+        if size < file.blind_size:
+            self.lose(file, IncidentKind.TRUNCATED, 0)
+        if size != file.blind_size:
+            file.blind_size = size
+            self.changed[file.file_id] = file
 
     def lose(self, file: Followed, kind: IncidentKind, size: int) -> None:
         """Count lost bytes, and say so; 0 where only a possible loss is to be said."""
@@ -263,9 +283,14 @@ class Register:
             del self.present[file.key]
         for table in (self.gone, self.leaving, self.unresolved, self.changed, self.grown):
             table.pop(file.file_id, None)
+        self._unblank(file)
         self.unlead(file)
         self.ready.discard(file)
         self._unindex(file)
+
+    def _unblank(self, file: Followed) -> None:
+        if self.blank.get(file.key) is file:
+            del self.blank[file.key]
 
     def rows(self) -> tuple[Checkpoint, ...]:
         """What is to be recorded."""

@@ -48,9 +48,8 @@ class Survey:
             if first:
                 self._newcomers.open_new(found)
         elif file.hollow and found.stat.st_size:
-            self._register.forget(file)
-            self._register.forgotten.append(file.file_id)
-            self._newcomers.open_new(found)
+            if first or file.path == found.path:
+                self._newcomers.open_new(found)
         elif file.path == found.path and file.state is State.PRESENT and file.is_as(found.stat):
             self.moved.pop(found.key, None)
         elif first or file.path == found.path:

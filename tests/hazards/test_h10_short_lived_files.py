@@ -54,6 +54,7 @@ def test_h10_seen_but_never_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
         monkeypatch.setattr("extractor.source.handles.open_handle", vanish)
         recorder.look()
+        recorder.step()
         recorder.clock.advance(recorder.limits.settle_s)
         recorder.look()
         assert [(i.kind, i.size) for i in recorder.incidents] == [(IncidentKind.UNOPENED, size)]

@@ -384,7 +384,8 @@ class Following(RuleBasedStateMachine):
         body = self.paths["app.log.1"]
         if body.hidden or body.tail():
             return self.rename("app.log.1", "app.log.2")
-        packed = Body(body.data, known=body.known and not body.trimmed, seen=set(body.seen))
+        known = body.known and not body.trimmed
+        packed = Body(body.data, known=known, copied=body.copied, seen=set(body.seen))
         with gzip.open(self.at("app.log.1.gz"), "wb") as file:
             file.write(body.data)
         self.paths["app.log.1.gz"] = packed
