@@ -41,9 +41,9 @@ class Body:
     alias: bool = False  # a copy of a file that lives: not looked into until that is emptied
     copied: bool = False  # a copy, whatever became of its original
     again: bool = False  # what was there before, under another inode
-    shut: bool = False  # a look has seen it and could not open it
     ended: bool = False  # its unterminated last line was given as it is
     seen: set[bytes] = field(default_factory=set)
+    shut: set[bytes] = field(default_factory=set)  # seen by the last look, which could not open it
 
     def lines(self) -> list[bytes]:
         """Whole lines and, last, what stands unterminated."""
@@ -73,7 +73,6 @@ class Following(RuleBasedStateMachine):
         self.unwatched = False  # something was destroyed that no look had ever met
         self.matched = True
         self.prefix = ""
-        self.forgotten = 0  # counted as never opened, which a restart forgets should it come back
         self.twice = 0  # may be counted as never opened though other files had it, which nobody can tell
 
     @initialize(matched=st.booleans(), prefix=st.sampled_from([0, 0, 60, 300]))
@@ -121,7 +120,7 @@ class Following(RuleBasedStateMachine):
         body.seen &= set(
             b"".join(kept).split(b"\n")
         )  # should other lines come there before the next look, nobody can say how many went
-        body.known, body.trimmed = body.known and bool(body.seen), True
+        body.known, body.trimmed, body.shut = body.known and bool(body.seen), True, set()
         self.destroy(body, gone)
         body.data = b"".join(kept)
         os.truncate(self.at(LIVE), len(body.data))
@@ -259,9 +258,9 @@ class Following(RuleBasedStateMachine):
             if body.alias or not self.reachable(name, body) or (body.copied and not body.held and blind):
                 continue
             if body.hidden and not body.held:
-                body.shut = True
+                body.shut = set(body.lines())
                 continue
-            body.shut = False
+            body.shut = set()
             if not name.endswith(".gz"):  # how much a compressed one holds shows only when it is read
                 body.seen |= set(body.lines())
             body.held = body.known = True
@@ -295,8 +294,6 @@ class Following(RuleBasedStateMachine):
     def crash(self) -> None:
         """Kill -9: what was only held is gone."""
         self.recorder.crash()
-        unopened = (i.size for i in self.recorder.incidents if i.kind is IncidentKind.UNOPENED)
-        self.forgotten = sum(unopened)
         for body in self.adrift:
             self.destroy(body, body.data)
         self.adrift.clear()
@@ -333,7 +330,7 @@ class Following(RuleBasedStateMachine):
         most = sum(len(line) + 1 for line in self.every - given)
         # What begins as something else did cannot be told from it between two places of what nobody has read.
         unclear = (1024 if self.prefix else 64) * len(self.recorder.incidents)
-        assert sum(missing.values()) - unclear <= lost <= most + self.forgotten + self.twice
+        assert sum(missing.values()) - unclear <= lost <= most + self.twice
         if missing and not self.unwatched:
             assert LOSSES & set(self.recorder.kinds())
 
@@ -394,7 +391,7 @@ class Following(RuleBasedStateMachine):
 
     def empty(self, name: str) -> None:
         body = self.paths[name]
-        data, body.data = body.data, b""
+        data, body.data, body.shut = body.data, b"", set()
         self.destroy(body, data)
         body.seen, body.known = set(), False
         os.truncate(self.at(name), 0)
@@ -422,7 +419,8 @@ class Following(RuleBasedStateMachine):
         for line in data.split(b"\n"):
             if line and line not in elsewhere:
                 self.unwatched = self.unwatched or not (body.known and body.seen)
-                self.excused[line] = max(self.excused.get(line, 0), len(line) if line in body.seen else 0)
+                seen = len(line) if line in body.seen | body.shut else 0
+                self.excused[line] = max(self.excused.get(line, 0), seen)
 
 
 TestFollowing = Following.TestCase
