@@ -27,6 +27,7 @@ from extractor.config import load_config
 from extractor.decode.assemble import Logical
 from extractor.ruleset.evaluate import Origin, evaluate
 from extractor.ruleset.event import Event, TimeSource
+from extractor.ruleset.index import ReadyRules
 from extractor.ruleset.outcome import Memo, resolve
 from extractor.ruleset.prefilter import Pieces, build_scanner, derive_literals
 from extractor.ruleset.rule import RuleSet
@@ -164,7 +165,7 @@ class Judge:
     """Says what a line gives, with the project's own rules: which ids, or nothing."""
 
     def __init__(self, rules: RuleSet) -> None:
-        self._rules = rules
+        self._ready = ReadyRules(rules)
         self._origin = Origin(path="app.log", time=1.7e9, time_source=TimeSource.MODIFIED)
         scanner = build_scanner(derive_literals(rules.rules), Pieces.NONE)
         self._scanner = scanner
@@ -172,7 +173,7 @@ class Judge:
     def ids(self, line: bytes) -> list[bytes]:
         """Message ids of the events that this line alone gives."""
         logical = Logical(line, None, "", (), "f", 0, len(line))
-        outcome = evaluate(logical, self._origin, self._rules)
+        outcome = evaluate(logical, self._origin, self._ready)
         if not outcome.events:
             return []
         found = resolve(outcome, _Scratch())

@@ -30,7 +30,7 @@ from extractor.decode.record import decode_json
 from extractor.destination.segment import SegmentDestination
 from extractor.ruleset.evaluate import Origin, evaluate
 from extractor.ruleset.event import Event, TimeSource
-from extractor.ruleset.index import ready_rules
+from extractor.ruleset.index import ReadyRules
 from extractor.ruleset.outcome import Memo, Outcome, resolve
 from extractor.ruleset.prefilter import Pieces, build_scanner, derive_literals
 from extractor.ruleset.scope import decode_field
@@ -97,18 +97,18 @@ def read_lines(log: Path, stages: Stages) -> list[Logical]:
 
 def judge_lines(lines: list[Logical], stages: Stages) -> list[Outcome]:
     """Lines to outcomes and events."""
-    rules = bench_rules()
+    ready = ReadyRules(bench_rules())
     origin = Origin(path="app.log", time=1.7e9, time_source=TimeSource.MODIFIED)
     with stages.stage("decode JSON"):
         decoded = [decode_json(line.text) for line in lines]
     records = [record for record in decoded if not isinstance(record, Reason)]
     with stages.stage("decode fields"):
         for record in records:
-            for steps in ready_rules(rules).index.decodings:
+            for steps in ready.index.decodings:
                 for step in steps:
                     decode_field(step, record)
     with stages.stage("evaluate"):
-        outcomes = [evaluate(line, origin, rules) for line in lines]
+        outcomes = [evaluate(line, origin, ready) for line in lines]
     # `evaluate` does the two before it once more; its own part is rules, values, keys.
     own = stages.seconds.pop("evaluate")
     stages.seconds["choose rules, read values, keys"] = own - sum(

@@ -17,6 +17,7 @@ from extractor.decode.record import decode_json
 from extractor.ruleset.drift import Drift
 from extractor.ruleset.evaluate import Origin, evaluate
 from extractor.ruleset.event import TimeSource
+from extractor.ruleset.index import ReadyRules
 from extractor.ruleset.outcome import Outcome
 from extractor.ruleset.prefilter import Literals, Pieces, Scanner, build_scanner, derive_literals
 from extractor.ruleset.rule import RuleSet
@@ -101,6 +102,7 @@ class Intake:
             build_scanner: Makes what finds the lines that a rule could match.
         """
         self.rules = rules
+        self._ready = ReadyRules(rules)
         self._wrappings = wrappings
         self._max_line_bytes = max_line_bytes
         self._literals = derive_literals(rules.rules)
@@ -215,7 +217,7 @@ class Intake:
             return
         if self.drift is not None:
             self.drift.look(line.text, origin.time)
-        outcome = evaluate(line, origin, self.rules)
+        outcome = evaluate(line, origin, self._ready)
         if outcome:
             outcomes.append(outcome)
         elif outcome.reason is not None:

@@ -13,6 +13,7 @@ from extractor.ruleset.condition import ScalarValue
 from extractor.ruleset.evaluate import Origin, evaluate
 from extractor.ruleset.event import Event, TimeSource
 from extractor.ruleset.examples import PlainMemory
+from extractor.ruleset.index import ReadyRules
 from extractor.ruleset.load import Pack, load_pack
 from extractor.ruleset.outcome import Outcome, Rejection, resolve
 from extractor.ruleset.rule import MessageConstants, RuleSet, UnidentifiedUsers
@@ -92,10 +93,14 @@ class Reader:
     rules: RuleSet
     memory: PlainMemory = field(default_factory=PlainMemory)
     keep_values: bool = True
+    ready: ReadyRules = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.ready = ReadyRules(self.rules)
 
     def outcome(self, line: bytes | str | Mapping[str, Any], **keys: Any) -> Outcome:
         """What the line shows, before memory."""
-        return evaluate(logical(line, **keys), ORIGIN, self.rules)
+        return evaluate(logical(line, **keys), ORIGIN, self.ready)
 
     def meet(self, *lines: bytes | str | Mapping[str, Any]) -> list[Event | Rejection]:
         """What the lines give, rejections of single values included."""

@@ -12,6 +12,7 @@ import pytest
 from extractor.ruleset.evaluate import Origin, evaluate
 from extractor.ruleset.event import Event, TimeSource
 from extractor.ruleset.examples import PlainMemory
+from extractor.ruleset.index import ReadyRules
 from extractor.ruleset.outcome import Rejection, resolve
 from tests.packs import assemble, logical, message, shipped_pack
 
@@ -48,12 +49,13 @@ class Sample:
 
     def read(self, *files: str) -> Iterator[Event | Rejection]:
         """What the lines of these files give, each fact once, as the outbox would keep it."""
-        rules, memory, seen = assemble(shipped_pack(), variables=VARIABLES), PlainMemory(), set[str]()
+        ready = ReadyRules(assemble(shipped_pack(), variables=VARIABLES))
+        memory, seen = PlainMemory(), set[str]()
         for file in files:
             start = 0
             for line in (self.folder / file).read_bytes().split(b"\n"):
                 origin = Origin(path=file, time=1_800_000_000, time_source=TimeSource.MODIFIED)
-                outcome = evaluate(logical(line, start=start), origin, rules)
+                outcome = evaluate(logical(line, start=start), origin, ready)
                 for one in [*outcome.rejections, *resolve(outcome, memory)]:
                     if not isinstance(one, Event):
                         yield one

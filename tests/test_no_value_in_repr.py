@@ -9,7 +9,7 @@ from extractor.ruleset.evaluate import evaluate
 from extractor.ruleset.explain import explain
 from extractor.source.spec import Limits
 from extractor.store import Store, Traces
-from tests.fuzz.targets import chunk_of, rules
+from tests.fuzz.targets import chunk_of, ready, rules
 from tests.packs import ORIGIN, logical
 from tests.process.test_own_outputs import canaries_in, lines_of_canaries
 
@@ -27,7 +27,7 @@ def test_nothing_that_is_made_of_a_line_shows_it() -> None:
     events = 0
     for data in LINES:
         line = logical(data)
-        outcome = evaluate(line, ORIGIN, rules())
+        outcome = evaluate(line, ORIGIN, ready())
         drafts = [getattr(pending.build, "__self__", None) for pending in outcome.events]
         events += len(drafts)
         made = {
@@ -36,7 +36,7 @@ def test_nothing_that_is_made_of_a_line_shows_it() -> None:
             "line": line,
             "outcome": outcome,
             "draft": drafts,
-            "explanation": explain(line, ORIGIN, rules()),
+            "explanation": explain(line, ORIGIN, ready()),
             "trial": try_lines(data.decode("utf-8", "replace"), rules(), Limits()),
         }
         for name, thing in made.items():

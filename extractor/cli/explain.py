@@ -14,7 +14,8 @@ from extractor.lines import LineReader, Numbered
 from extractor.ruleset.evaluate import Origin
 from extractor.ruleset.event import TimeSource
 from extractor.ruleset.explain import NOT_A_RECORD, Explanation, Tried, explain, memory_notes
-from extractor.ruleset.rule import Rule, RuleSet
+from extractor.ruleset.index import ReadyRules
+from extractor.ruleset.rule import Rule
 from extractor.telemetry import Reason
 from extractor.whole.reader import given_files
 
@@ -22,7 +23,7 @@ from extractor.whole.reader import given_files
 def explain_command(path: Path, target: str, *, show_values: bool, all_lines: bool) -> int:
     """Explain the lines of a file, one of them, or those on standard input."""
     config = load_config(path, os.environ)
-    rules = wiring.build_rules(config)
+    ready = ReadyRules(wiring.build_rules(config))
     file, wanted = split_target(target)
     reader = LineReader(wrapping_of(file, config), wiring.build_limits(config))
     lines = reader.read_stream(sys.stdin.buffer) if file == "-" else reader.read_file(absolute(file))
@@ -33,7 +34,7 @@ def explain_command(path: Path, target: str, *, show_values: bool, all_lines: bo
             break
         if wanted is None or numbered.first <= wanted <= numbered.last:
             always = all_lines or wanted is not None
-            told += show(numbered, rules, show_values=show_values, always=always)
+            told += show(numbered, ready, show_values=show_values, always=always)
             sys.stdout.flush()
     for number in reader.too_long:
         if wanted in (None, number):
@@ -64,7 +65,7 @@ def wrapping_of(file: str, config: Config) -> Wrapping:
     return wrappings[one.source]
 
 
-def show(numbered: Numbered, rules: RuleSet, *, show_values: bool, always: bool) -> int:
+def show(numbered: Numbered, ready: ReadyRules, *, show_values: bool, always: bool) -> int:
     """Print one line's explanation, if it is worth it or asked for; how many were printed."""
     place = (
         f"line {numbered.first}"
@@ -78,7 +79,7 @@ def show(numbered: Numbered, rules: RuleSet, *, show_values: bool, always: bool)
                 f"{place}: not what the envelope {line.envelope.value} looks like, so it is skipped\n"
             )
         return int(always)
-    explanation = explain(line, Origin(path="", time=0.0, time_source=TimeSource.READ), rules)
+    explanation = explain(line, Origin(path="", time=0.0, time_source=TimeSource.READ), ready)
     if not (always or explanation.matched or explanation.outcome.rejections):
         return 0
     bare = numbered.envelope in (Envelope.NONE, Envelope.AUTO)
@@ -91,7 +92,7 @@ def show(numbered: Numbered, rules: RuleSet, *, show_values: bool, always: bool)
     if not numbered.wanted:
         sys.stdout.write("  not read: its source's `where` does not want it; if it did:\n")
     sys.stdout.writelines(
-        words(explanation, {rule.id: rule for rule in rules.rules}, show_values=show_values)
+        words(explanation, {rule.id: rule for rule in ready.rules.rules}, show_values=show_values)
     )
     return 1
 

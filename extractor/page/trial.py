@@ -9,6 +9,7 @@ from extractor.lines import LineReader, Numbered
 from extractor.ruleset.evaluate import Origin
 from extractor.ruleset.event import TimeSource
 from extractor.ruleset.explain import NOT_A_RECORD, Tried, explain, memory_notes
+from extractor.ruleset.index import ReadyRules
 from extractor.ruleset.rule import RuleSet
 from extractor.source.spec import Limits
 from extractor.telemetry import Reason
@@ -63,7 +64,7 @@ class Trial:
 
 def try_lines(pasted: str, rules: RuleSet, limits: Limits) -> Trial:
     """Explain every line of a pasted text, as if it stood in a log."""
-    reader = LineReader(Wrapping(), limits)
+    reader, ready = LineReader(Wrapping(), limits), ReadyRules(rules)
     # A browser sends every newline as CR LF, and cannot send a lone surrogate.
     stream = BytesIO(pasted.replace("\r\n", "\n").encode("utf-8", "replace"))
     lines: list[TriedLine] = []
@@ -72,18 +73,18 @@ def try_lines(pasted: str, rules: RuleSet, limits: Limits) -> Trial:
         if len(lines) == MAX_LINES:
             left_out = True
             break
-        lines.append(_try(numbered, rules))
+        lines.append(_try(numbered, ready))
     return Trial(pasted=pasted, lines=tuple(lines), left_out=left_out, too_long=tuple(reader.too_long))
 
 
-def _try(numbered: Numbered, rules: RuleSet) -> TriedLine:
+def _try(numbered: Numbered, ready: ReadyRules) -> TriedLine:
     line = numbered.line
     if isinstance(line, Broken):
         return TriedLine(
             number=numbered.first, kind=f"not what the envelope {line.envelope.value} looks like"
         )
-    explanation = explain(line, Origin(path="", time=0.0, time_source=TimeSource.READ), rules)
-    by_id = {rule.id: rule for rule in rules.rules}
+    explanation = explain(line, Origin(path="", time=0.0, time_source=TimeSource.READ), ready)
+    by_id = {rule.id: rule for rule in ready.rules.rules}
     reason = explanation.outcome.reason
     kind = "JSON" if reason in {None, Reason.NO_RULE} else NOT_A_RECORD.get(reason, reason.value)
     if numbered.envelope not in {Envelope.NONE, Envelope.AUTO}:

@@ -1,6 +1,7 @@
 """Conditions: what must hold for a rule to match. Trees of frozen values; each can say itself in words.
 
-Those that are asked of most lines make `holds`, whether the condition holds in a scope, for their path and value.
+Those that are asked of most lines make `holds`, whether the condition holds in a scope, for their path and value; it is made
+anew where they are carried to another process.
 """
 
 from collections.abc import Callable, Iterator
@@ -40,6 +41,9 @@ class Equals:
             (lambda scope: find(scope) == expected) if plain else (lambda scope: same(find(scope), expected)),
         )
 
+    def __reduce__(self) -> tuple[type["Equals"], tuple[object, ...]]:
+        return Equals, (self.path, self.expected)
+
     def __str__(self) -> str:
         return f"{self.path.text} equals {self.expected!r}"
 
@@ -71,6 +75,9 @@ class Exists:
     def __post_init__(self) -> None:
         find, wanted = self.path.find, self.wanted
         object.__setattr__(self, "holds", lambda scope: (find(scope) is not None) is wanted)
+
+    def __reduce__(self) -> tuple[type["Exists"], tuple[object, ...]]:
+        return Exists, (self.path, self.wanted)
 
     def __str__(self) -> str:
         return f"{self.path.text} {'exists' if self.wanted else 'does not exist'}"
@@ -143,6 +150,9 @@ class Between:
             return (low is None or value >= low) and (high is None or value <= high)
 
         object.__setattr__(self, "holds", holds)
+
+    def __reduce__(self) -> tuple[type["Between"], tuple[object, ...]]:
+        return Between, (self.path, self.low, self.high)
 
     def __str__(self) -> str:
         low = "" if self.low is None else f" at least {self.low}"

@@ -8,6 +8,7 @@ from extractor.decode.assemble import Logical
 from extractor.decode.record import decode_json
 from extractor.ruleset.evaluate import Origin, evaluate
 from extractor.ruleset.event import TimeSource
+from extractor.ruleset.index import ReadyRules
 from extractor.ruleset.rule import RuleSet
 from extractor.ruleset.watch import Watch
 from extractor.telemetry import Reason
@@ -40,7 +41,8 @@ class Coverage:
 
     def __init__(self, rules: RuleSet) -> None:
         """Nothing was read yet."""
-        self._rules = rules
+        self._kinds = rules.kinds
+        self._ready = ReadyRules(rules)
         self._watches = [Watch(rule) for rule in rules.rules]
         self._lines: Counter[str] = Counter()
         self._taken: dict[str, Counter[str]] = {}
@@ -54,14 +56,14 @@ class Coverage:
         if isinstance(record, Reason):
             self.no_records[record] += 1
             return
-        kind = self._rules.kinds.name(record) or ""
+        kind = self._kinds.name(record) or ""
         if kind not in self._lines:
             if len(self._lines) >= MAX_KINDS:
                 kind = ""
-            elif self._rules.kinds.looks_like_activation(kind):
+            elif self._kinds.looks_like_activation(kind):
                 self._unknown.add(kind)
         self._lines[kind] += 1
-        matched = evaluate(line, _ORIGIN, self._rules).matched
+        matched = evaluate(line, _ORIGIN, self._ready).matched
         if matched:
             self._taken.setdefault(kind, Counter()).update(dict.fromkeys(matched, 1))
         if kind in self._unknown and (matched or any(watch.is_about(record) for watch in self._watches)):

@@ -21,6 +21,7 @@ class DraftFrame:
     """What all drafts of one rule share.
 
     Attributes:
+        number: The rule's place in `rules`: stands for the frame where a draft is carried to another process.
         rule: The rule.
         event: The name of its event.
         rules: The rule set, for constants and ids.
@@ -29,6 +30,7 @@ class DraftFrame:
         steps: Of the funnels, those of this event that ask for a value.
     """
 
+    number: int
     rule: Rule
     event: str
     rules: RuleSet = field(repr=False)

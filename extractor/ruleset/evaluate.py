@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from extractor.decode.assemble import Logical
 from extractor.decode.record import decode_json
 from extractor.ruleset.event import TimeSource
-from extractor.ruleset.index import Entry, ReadyRules, ready_rules
+from extractor.ruleset.index import Entry, ReadyRules
 from extractor.ruleset.outcome import Outcome, Rejection
 from extractor.ruleset.path import Scope
 from extractor.ruleset.projection import Showing
-from extractor.ruleset.rule import Decode, RuleSet
+from extractor.ruleset.rule import Decode
 from extractor.ruleset.scope import all_hold, decode_field, elements
 from extractor.telemetry import Reason
 
@@ -32,7 +32,7 @@ class Origin:
     time_source: TimeSource
 
 
-def evaluate(line: Logical, origin: Origin, rules: RuleSet) -> Outcome:
+def evaluate(line: Logical, origin: Origin, ready: ReadyRules) -> Outcome:
     """What the line shows.
 
     Returns:
@@ -42,13 +42,12 @@ def evaluate(line: Logical, origin: Origin, rules: RuleSet) -> Outcome:
     record = decode_json(line.text)
     if isinstance(record, Reason):
         return Outcome(reason=record)
-    ready = ready_rules(rules)
     fields = _Fields(record, ready.index.decodings)
     showing = None
     for entry in ready.index.candidates(record, fields.decoded):
         if all_hold(entry.when, record):
             if showing is None:
-                showing = Showing(line, origin.path, origin.time, origin.time_source, rules.identity)
+                showing = Showing(line, origin.path, origin.time, origin.time_source, ready.rules.identity)
             _apply(entry, record, fields, ready, showing)
     if showing is None or not (showing.matched or showing.rejections):
         return _NO_RULE
@@ -76,7 +75,7 @@ def _apply(
         if not all_hold(entry.when_decoded, decoded):
             return
         scope = decoded
-    projection = ready.projection(entry)
+    projection = ready.projection(entry.number)
     if not rule.for_each and not rule.when_element:
         showing.matched.append(rule.id)
         projection.give(scope, "0", showing)

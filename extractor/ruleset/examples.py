@@ -12,6 +12,7 @@ from extractor.ruleset.codes import Code
 from extractor.ruleset.condition import same
 from extractor.ruleset.evaluate import Origin, evaluate
 from extractor.ruleset.event import Event, TimeSource
+from extractor.ruleset.index import ReadyRules
 from extractor.ruleset.load import Example, Pack
 from extractor.ruleset.model import ExpectedShape
 from extractor.ruleset.outcome import Memo, resolve
@@ -99,12 +100,12 @@ def _rules(pack: Pack, example: Example) -> RuleSet:
 
 
 def _run(rules: RuleSet, lines: list[str]) -> Iterator[Event]:
-    memory = PlainMemory()
+    ready, memory = ReadyRules(rules), PlainMemory()
     seen: set[str] = set()
     for line in lines:
         text = line.strip().encode()
         logical = Logical(text, None, "", (), "example", 0, len(text))
-        for result in resolve(evaluate(logical, _ORIGIN, rules), memory):
+        for result in resolve(evaluate(logical, _ORIGIN, ready), memory):
             if isinstance(result, Event) and result.message_id not in seen:
                 seen.add(result.message_id)
                 yield result

@@ -10,9 +10,10 @@ from extractor.decode.assemble import Logical
 from extractor.decode.record import decode_json
 from extractor.ruleset.condition import Condition, Exists, Not, ScalarValue
 from extractor.ruleset.evaluate import Origin, evaluate
+from extractor.ruleset.index import ReadyRules
 from extractor.ruleset.outcome import Outcome
 from extractor.ruleset.path import Scope
-from extractor.ruleset.rule import Rule, RuleSet
+from extractor.ruleset.rule import Rule
 from extractor.ruleset.scope import decode_field, elements
 from extractor.telemetry import Reason
 
@@ -63,20 +64,20 @@ class Explanation:
     nearest: tuple[Tried, ...]
 
 
-def explain(line: Logical, origin: Origin, rules: RuleSet, *, nearest: int = 3) -> Explanation:
+def explain(line: Logical, origin: Origin, ready: ReadyRules, *, nearest: int = 3) -> Explanation:
     """Explain one line.
 
     Args:
         line: The line, out of its envelope.
         origin: As for `evaluate`.
-        rules: As for `evaluate`.
+        ready: As for `evaluate`.
         nearest: How many rules that did not match are shown, those first of which most conditions hold.
     """
-    outcome = evaluate(line, origin, rules)
+    outcome = evaluate(line, origin, ready)
     record = decode_json(line.text)
     if isinstance(record, Reason):
         return Explanation(outcome=outcome, matched=(), nearest=())
-    tried = [one for rule in rules.rules for one in _try(rule, record)]
+    tried = [one for rule in ready.rules.rules for one in _try(rule, record)]
     missed = sorted((one for one in tried if one.failed and one.held), key=lambda one: -one.held)
     matched = tuple(one for one in tried if not one.failed)
     return Explanation(outcome=outcome, matched=matched, nearest=tuple(missed[:nearest]))

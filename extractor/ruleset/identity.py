@@ -20,7 +20,7 @@ _KNOWN_KEYS = 8192
 class Identity:
     """The keyed hashes of one installation. Immutable; `repr` does not show the key."""
 
-    __slots__ = ("_anonymous", "_digest", "_memory", "_message", "memory_key", "text_digest")
+    __slots__ = ("_anonymous", "_digest", "_key", "_memory", "_message", "memory_key", "text_digest")
 
     memory_key: Callable[[str, str, tuple[str, ...]], bytes]
     """Kind, name and parts to the key of a row of memory; the kind keeps *once* and *changed* of an event apart
@@ -31,6 +31,7 @@ class Identity:
 
     def __init__(self, key: bytes) -> None:
         """Make one from a key of 32 bytes."""
+        self._key = key
         # States that have taken in the key already: to copy one costs half of making it.
         self._message = hashlib.blake2b(key=key, digest_size=MESSAGE_ID_BYTES, person=b"message")
         self._memory = hashlib.blake2b(key=key, digest_size=KEY_BYTES, person=b"memory")
@@ -38,6 +39,9 @@ class Identity:
         self._anonymous = hashlib.blake2b(key=key, digest_size=KEY_BYTES, person=b"anonymous")
         self.memory_key = lru_cache(_KNOWN_KEYS)(self._memory_key)
         self.text_digest = lru_cache(_KNOWN_KEYS)(self._text_digest)
+
+    def __reduce__(self) -> tuple[type["Identity"], tuple[bytes]]:
+        return Identity, (self._key,)
 
     @classmethod
     def of(cls, installation: str) -> "Identity":

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from operator import attrgetter
 
 from extractor.ruleset.condition import Condition, Equals
+from extractor.ruleset.draft import DraftFrame
 from extractor.ruleset.path import Path, Scope
 from extractor.ruleset.projection import Projection
 from extractor.ruleset.rule import Decode, Rule, RuleSet
@@ -13,32 +14,32 @@ from extractor.telemetry import Reason
 
 
 class ReadyRules:
-    """A rule set as lines meet it.
+    """A rule set as lines meet it: made once, by whoever evaluates lines.
 
     Attributes:
-        index: Which rules can match a record.
+        rules: The rule set.
+        index: Which of its rules can match a record.
     """
 
-    __slots__ = ("_projections", "_rules", "index")
+    __slots__ = ("_projections", "index", "rules")
 
     def __init__(self, rules: RuleSet) -> None:
         self.index = RuleIndex.of(rules.rules)
-        self._rules = rules
+        self.rules = rules
         self._projections: dict[int, Projection] = {}
 
-    def projection(self, entry: "Entry") -> Projection:
-        """What a rule makes of a line, made ready when it first matches one: most rules hardly ever do."""
-        known = self._projections.get(entry.number)
+    def projection(self, number: int) -> Projection:
+        """What the rule of this number makes of a line, made ready when it is first asked for: most hardly ever are."""
+        known = self._projections.get(number)
         if known is None:
-            known = self._projections[entry.number] = Projection(entry.rule, self._rules)
+            known = self._projections[number] = Projection(number, self.rules)
         return known
 
-
-def ready_rules(rules: RuleSet) -> ReadyRules:
-    """The rules as lines meet them, made once."""
-    if not rules.ready:
-        rules.ready.append(ReadyRules(rules))
-    return rules.ready[0]
+    def frame(self, number: int) -> DraftFrame:
+        """What all drafts of the rule of this number share. Its rule gives events: who asks has a draft of one."""
+        frame = self.projection(number).frame
+        assert frame is not None
+        return frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Entry:
     """A rule in the index.
 
     Attributes:
-        number: Its place in the order of rules.
+        number: Its place in `RuleSet.rules`.
         rule: The rule.
         when: Its conditions on the line that the index has not answered.
         when_decoded: Its conditions on decoded fields that the index has not answered.

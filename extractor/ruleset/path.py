@@ -45,6 +45,9 @@ class Path:
     def __post_init__(self) -> None:
         object.__setattr__(self, "find", _finder(self.steps))
 
+    def __reduce__(self) -> tuple[type["Path"], tuple[object, ...]]:
+        return Path, (self.text, self.steps)  # what it has made for itself is no data
+
     @property
     def root(self) -> str:
         """The first name: a field of the line, or a name that the rule has bound."""

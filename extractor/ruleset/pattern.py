@@ -25,6 +25,9 @@ class Pattern:
     _full: Callable[[str], bool] = field(repr=False, compare=False)
     _known: Callable[[str], bool] = field(repr=False, compare=False)
 
+    def __reduce__(self) -> "tuple[Callable[[str], Pattern], tuple[str]]":
+        return compile_pattern, (self.text,)
+
     def matches(self, text: str) -> bool:
         """Whether the pattern matches the whole text."""
         try:

@@ -16,7 +16,7 @@ from extractor.ruleset.identity import Identity, encode, key_part
 from extractor.ruleset.message import MessageTemplate
 from extractor.ruleset.outcome import Changed, Forget, PendingEvent, Rejection, Remember
 from extractor.ruleset.path import Path, Scope, step_into
-from extractor.ruleset.rule import ChangedRule, Rule, RuleSet
+from extractor.ruleset.rule import ChangedRule, RuleSet
 from extractor.ruleset.value import LAST_TIME, Value, is_ignored, is_time, parse_time
 from extractor.telemetry import Reason
 
@@ -85,11 +85,23 @@ class _Slot(NamedTuple):
 
 
 class Projection:
-    """A rule, made ready to be met by lines whose conditions all hold."""
+    """A rule, made ready to be met by lines whose conditions all hold.
 
-    def __init__(self, rule: Rule, rules: RuleSet) -> None:
+    Attributes:
+        frame: What its drafts share; None where it only touches memory.
+    """
+
+    def __init__(self, number: int, rules: RuleSet) -> None:
+        """Make it ready.
+
+        Args:
+            number: The rule's place in `rules`.
+            rules: The rule set.
+        """
+        rule = rules.rules[number]
         self._rule = rule
         self._rules = rules
+        self.frame: DraftFrame | None = None
         self._held: list[Callable[[Scope], object]] = []
         self._places: dict[tuple[str | int, ...], int] = {}
         self._forget = [(forget.event, self._key(forget.key)) for forget in rule.forget]
@@ -115,7 +127,8 @@ class Projection:
         self._times = [self._finder(path) for path in rule.time]
         kind = b"once" if rule.once is not None else b"key" if rule.key is not None else b"line"
         self._event_key = rules.identity.memory_keys("event", rule.event)
-        self._frame = DraftFrame(
+        self.frame = DraftFrame(
+            number=number,
             rule=rule,
             event=rule.event,
             rules=rules,
@@ -204,14 +217,16 @@ class Projection:
             if parts is not None and type(value) is str:
                 memory_key = identity.memory_key("value", memory, parts)
                 showing.memory.append(Remember(memory_key, identity.text_digest(value), value))
-        if self._rule.event is not None:
-            pending = self._pend(held, position, showing)
+        if self.frame is not None:
+            pending = self._pend(self.frame, held, position, showing)
             if isinstance(pending, Rejection):
                 showing.rejections.append(pending)
             else:
                 showing.events.append(pending)
 
-    def _pend(self, held: Held, position: str, showing: Showing) -> PendingEvent | Rejection:
+    def _pend(
+        self, frame: DraftFrame, held: Held, position: str, showing: Showing
+    ) -> PendingEvent | Rejection:
         """Read everything that the line says about the event; what memory has to say is asked for."""
         rule = self._rule
         recalls: dict[str, bytes] = {}
@@ -241,7 +256,7 @@ class Projection:
             return Rejection(Reason.KEY_MISSING, rule.id, whole_event=True)
         time, time_source = self._time(held, showing)
         draft = Draft(
-            self._frame,
+            frame,
             properties,
             user,
             group,

@@ -3,16 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from extractor.ruleset.condition import Condition, ScalarValue
 from extractor.ruleset.identity import Identity
 from extractor.ruleset.kinds import Kinds
 from extractor.ruleset.path import Path
 from extractor.ruleset.value import Value
-
-if TYPE_CHECKING:
-    from extractor.ruleset.index import ReadyRules
 
 
 class Notation(StrEnum):
@@ -204,7 +200,7 @@ class MessageConstants:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleSet:
-    """Everything that `evaluate` needs beside the line.
+    """Everything that `evaluate` needs beside the line, as data: `ReadyRules` are made of it.
 
     Attributes:
         rules: Enabled rules, in the order of the config and of their packs.
@@ -219,7 +215,6 @@ class RuleSet:
         cannot_show: What the packs say that a log cannot show.
         kinds: What the packs say about kinds of lines.
         funnels: The way to activation, of each pack that says one.
-        ready: The rules as lines meet them, once a line has: many rule sets are made for an example or two.
     """
 
     rules: tuple[Rule, ...]
@@ -234,7 +229,6 @@ class RuleSet:
     cannot_show: tuple[str, ...] = ()
     kinds: Kinds = field(default_factory=Kinds)
     funnels: tuple[Funnel, ...] = ()
-    ready: "list[ReadyRules]" = field(default_factory=list, init=False, repr=False, compare=False)
 
     def steps_with_value(self, event: str) -> tuple[Step, ...]:
         """The steps of all funnels that an event takes only when it has the value that they ask for."""

@@ -7,9 +7,9 @@ import datetime as dt
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from extractor.ruleset.condition import ScalarValue, same
 from extractor.ruleset.path import Path, Scope
@@ -68,6 +68,10 @@ class Constraint:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "admit", _admitter(self))
+
+    def __reduce__(self) -> "tuple[Callable[[], Constraint], tuple[()]]":
+        given = {one.name: getattr(self, one.name) for one in fields(self) if one.init}
+        return partial(Constraint, **given), ()
 
     def __str__(self) -> str:
         """In words, for people who read the plan."""

@@ -19,6 +19,7 @@ from extractor.ruleset.assemble import Choice, Settings, assemble_rules
 from extractor.ruleset.evaluate import Origin, evaluate
 from extractor.ruleset.event import Event, TimeSource
 from extractor.ruleset.examples import PlainMemory
+from extractor.ruleset.index import ReadyRules
 from extractor.ruleset.load import load_pack
 from extractor.ruleset.outcome import resolve
 from extractor.ruleset.plan import build_plan, plan_as_json
@@ -58,7 +59,7 @@ def plan(unidentified: UnidentifiedUsers = UnidentifiedUsers.APP) -> dict[str, A
 @lru_cache
 def messages(unidentified: UnidentifiedUsers = UnidentifiedUsers.APP) -> tuple[bytes, ...]:
     """What the pack sends for all of its examples."""
-    rules = lago(unidentified)
+    ready = ReadyRules(lago(unidentified))
     text, file = rulepacks.shipped("lago")
     origin = Origin(path="app.log", time=1.0, time_source=TimeSource.READ)
     sent = []
@@ -66,7 +67,7 @@ def messages(unidentified: UnidentifiedUsers = UnidentifiedUsers.APP) -> tuple[b
         memory = PlainMemory()
         for line in example.shape.lines or [example.shape.line or ""]:
             logical = Logical(line.encode(), None, "", (), "f", 0, len(line))
-            results = resolve(evaluate(logical, origin, rules), memory)
+            results = resolve(evaluate(logical, origin, ready), memory)
             sent += [result.message for result in results if isinstance(result, Event)]
     return tuple(sent)
 
@@ -284,7 +285,9 @@ def test_a_truth_that_the_plan_does_not_list_is_refused() -> None:
     rules = assemble(pack(rule("    properties: {paid: {from: paid, type: boolean, enum: [true]}}\n")))
     line = logical(b'{"job":"Order","paid":true}')
     (sent,) = (
-        one.message for one in resolve(evaluate(line, ORIGIN, rules), PlainMemory()) if isinstance(one, Event)
+        one.message
+        for one in resolve(evaluate(line, ORIGIN, ReadyRules(rules)), PlainMemory())
+        if isinstance(one, Event)
     )
     gate = PlanGate(json.loads(json.dumps(plan_as_json(build_plan(rules)))))
     assert list(gate(request(sent))) == []

@@ -29,6 +29,7 @@ from extractor.ruleset.evaluate import evaluate
 from extractor.ruleset.event import Event
 from extractor.ruleset.examples import PlainMemory
 from extractor.ruleset.explain import explain
+from extractor.ruleset.index import ReadyRules
 from extractor.ruleset.load import load_pack
 from extractor.ruleset.outcome import Outcome, resolve
 from extractor.ruleset.plan import build_plan, plan_as_json
@@ -56,6 +57,12 @@ class Target:
 def rules() -> RuleSet:
     """The shipped pack."""
     return assemble(shipped_pack(), variables=VARIABLES)
+
+
+@lru_cache
+def ready() -> ReadyRules:
+    """The same, as lines meet them."""
+    return ReadyRules(rules())
 
 
 @lru_cache
@@ -181,15 +188,15 @@ def messages_of(outcome: Outcome) -> list[bytes]:
 
 def run_evaluate(data: bytes) -> None:
     """`evaluate` alone; for counting."""
-    evaluate(logical(data), ORIGIN, rules())
+    evaluate(logical(data), ORIGIN, ready())
 
 
 def run_line(data: bytes) -> None:
     """`evaluate` is total, what it gives passes the gate, and what is explained of it is printable."""
     line = logical(data)
-    messages_of(evaluate(line, ORIGIN, rules()))
+    messages_of(evaluate(line, ORIGIN, ready()))
     by_id = {rule.id: rule for rule in rules().rules}
-    for text in words(explain(line, ORIGIN, rules()), by_id, show_values=True):
+    for text in words(explain(line, ORIGIN, ready()), by_id, show_values=True):
         assert text[:-1].isprintable()
 
 
@@ -330,7 +337,7 @@ def _packs() -> Iterator[bytes]:
 
 def _bodies() -> Iterator[bytes]:
     for line in sample_lines():
-        for one in resolve(evaluate(logical(line), ORIGIN, rules()), PlainMemory()):
+        for one in resolve(evaluate(logical(line), ORIGIN, ready()), PlainMemory()):
             if isinstance(one, Event):
                 yield b'{"batch":[' + one.message + b'],"sentAt":"2026","writeKey":"k"}'
 

@@ -16,6 +16,7 @@ from extractor.intake import Wrapping
 from extractor.lines import LineReader
 from extractor.ruleset.evaluate import Origin, evaluate
 from extractor.ruleset.event import TimeSource
+from extractor.ruleset.index import ReadyRules
 from extractor.ruleset.rule import RuleSet
 from extractor.source.spec import Limits
 from extractor.store import Store, Tally
@@ -100,7 +101,7 @@ class DayClock:
 
 def fill_state(state_dir: Path, log: Path, rules: RuleSet) -> None:
     """Record and acknowledge a log's lines on the days on which they were written, as a daemon would have."""
-    clock = DayClock()
+    clock, ready = DayClock(), ReadyRules(rules)
     reader = LineReader(Wrapping(), Limits())
     lines = [
         one.line for one in reader.read_stream(io.BytesIO(log.read_bytes())) if isinstance(one.line, Logical)
@@ -120,7 +121,7 @@ def fill_state(state_dir: Path, log: Path, rules: RuleSet) -> None:
             offset=today[-1].end,
             size=stat.st_size,
         )
-        outcomes = [evaluate(line, origin, rules) for line in today]
+        outcomes = [evaluate(line, origin, ready) for line in today]
         read = Tally("read_bytes", 400_000 * len(today))  # what lies between them in a real log
         store.record([place], outcomes, tallies=[read])
         store.acknowledge(store.lease(100_000, 1 << 30))

@@ -13,6 +13,7 @@ from extractor.ruleset.alarm import judge
 from extractor.ruleset.condition import Exists, paths_of
 from extractor.ruleset.drift import LEARNING_LINES, Drift
 from extractor.ruleset.evaluate import evaluate
+from extractor.ruleset.index import ReadyRules
 from extractor.ruleset.path import Path
 from extractor.ruleset.prefilter import Pieces, Scanner, build_scanner, derive_literals
 from extractor.ruleset.rule import Notation, Rule, RuleSet
@@ -177,12 +178,13 @@ class Log:
     @classmethod
     def made(cls, rules: RuleSet, lines: list[bytes]) -> "Log":
         """Of these lines."""
+        ready = ReadyRules(rules)
         log = cls(rules, lines, build_scanner(derive_literals(rules.rules), Pieces.NONE), [], {})
         for number, line in enumerate(lines):
             record = decode_json(line)
             log.records.append(None if isinstance(record, Reason) else record)
             if log.is_candidate(line):
-                for rule in set(evaluate(logical(line), ORIGIN, rules).matched):
+                for rule in set(evaluate(logical(line), ORIGIN, ready).matched):
                     log.takes.setdefault(rule, []).append(number)
         return log
 

@@ -12,6 +12,7 @@ from extractor.ruleset.evaluate import Origin, evaluate
 from extractor.ruleset.event import Event, TimeSource
 from extractor.ruleset.examples import PlainMemory
 from extractor.ruleset.explain import explain
+from extractor.ruleset.index import ReadyRules
 from extractor.ruleset.outcome import resolve
 from extractor.ruleset.rule import UnidentifiedUsers
 from extractor.ruleset.scope import MAX_ELEMENTS
@@ -29,7 +30,7 @@ from tests.packs import (
     shipped_pack,
 )
 
-LAGO = assemble(shipped_pack(), variables={"hosting_type": "self", "version": "v1.51.0"})
+LAGO = ReadyRules(assemble(shipped_pack(), variables={"hosting_type": "self", "version": "v1.51.0"}))
 LAGO_LINES = [
     line
     for one in shipped_pack().examples
@@ -121,10 +122,10 @@ def test_a_huge_number_in_ruby_text_is_no_time() -> None:
 @pytest.mark.parametrize("time", [-62_135_647_200.0, 1e12, float("nan"), float("inf")])
 def test_an_impossible_time_of_an_envelope_or_a_file_stops_nothing(time: float) -> None:
     """An envelope is written by whoever writes the log; a modification time by whoever can `touch` it."""
-    rules = assemble(pack(rule()))
+    ready = ReadyRules(assemble(pack(rule())))
     origin = Origin(path="x", time=time, time_source=TimeSource.MODIFIED)
     for line in (logical('{"job":"Order"}', time=time), logical('{"job":"Order"}')):
-        [event] = resolve(evaluate(line, origin, rules), PlainMemory())
+        [event] = resolve(evaluate(line, origin, ready), PlainMemory())
         assert isinstance(event, Event)
         assert 0 <= event.time <= LAST_TIME
 
@@ -388,8 +389,8 @@ def test_an_excluded_organization_is_excluded_however_its_name_is_found(
 
 def test_building_an_event_twice_gives_what_memory_says_each_time() -> None:
     """A transaction that is rolled back is tried again: nothing of the first try may stay."""
-    rules = assemble(pack(MEMBER, RECALLED_GROUP))
-    [pending] = evaluate(logical({"job": "Order", "org": "o"}), ORIGIN, rules).events
+    ready = ReadyRules(assemble(pack(MEMBER, RECALLED_GROUP)))
+    [pending] = evaluate(logical({"job": "Order", "org": "o"}), ORIGIN, ready).events
     built = [pending.build(b"", dict.fromkeys(pending.recalls, who)) for who in ("anne", "bob")]
     assert [message(one)["properties"] for one in built if isinstance(one, Event)] == [
         {"plan": "anne"},

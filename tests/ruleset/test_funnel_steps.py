@@ -8,6 +8,7 @@ from extractor.ruleset.evaluate import evaluate
 from extractor.ruleset.event import Event
 from extractor.ruleset.examples import PlainMemory
 from extractor.ruleset.identity import Identity
+from extractor.ruleset.index import ReadyRules
 from extractor.ruleset.outcome import resolve
 from tests.packs import HEAD, INSTALLATION, ORIGIN, assemble, logical, pack, rule
 
@@ -24,8 +25,8 @@ def with_funnel(funnel: str) -> str:
 
 def milestones(line: bytes) -> tuple[bytes, tuple[str, ...]]:
     """Of the one event of a line: whose it is, and what it may be the first time of."""
-    rules = assemble(pack(rule(BODY), head=with_funnel(STEPS)))
-    (event,) = resolve(evaluate(logical(line), ORIGIN, rules), PlainMemory())
+    ready = ReadyRules(assemble(pack(rule(BODY), head=with_funnel(STEPS))))
+    (event,) = resolve(evaluate(logical(line), ORIGIN, ready), PlainMemory())
     assert isinstance(event, Event)
     return event.organization, event.milestones
 

@@ -15,6 +15,7 @@ from extractor.ruleset.corpus import Corpus, Words
 from extractor.ruleset.evaluate import evaluate
 from extractor.ruleset.event import Event
 from extractor.ruleset.examples import PlainMemory, check_examples
+from extractor.ruleset.index import ReadyRules
 from extractor.ruleset.kinds import Kinds
 from extractor.ruleset.load import Pack, load_pack
 from extractor.ruleset.outcome import resolve
@@ -74,10 +75,10 @@ class Written:
         for fact in facts:
             for file, offset in fact["shown_by"]:
                 shown[file, offset].append(fact)
-        rules, memory = assemble(self.pack), PlainMemory()
+        ready, memory = ReadyRules(assemble(self.pack)), PlainMemory()
         claimed, events = set[int](), dict[str, None]()
         for file, offset, line in lines_of(self.folder):
-            for one in resolve(evaluate(logical(line, start=offset), ORIGIN, rules), memory):
+            for one in resolve(evaluate(logical(line, start=offset), ORIGIN, ready), memory):
                 if isinstance(one, Event) and one.message_id not in events:
                     events[one.message_id] = None
                     free = [fact for fact in shown[file, offset] if id(fact) not in claimed]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from extractor.decode.rubyinspect import Opaque
 from extractor.ruleset.explain import explain
 from extractor.ruleset.identity import Identity
+from extractor.ruleset.index import ReadyRules
 from extractor.ruleset.pattern import compile_pattern
 from extractor.ruleset.plan import build_plan, plan_as_json
 from extractor.ruleset.plan_page import render_markdown
@@ -155,12 +156,12 @@ def test_an_explanation_names_the_condition_and_no_value() -> None:
     rules = assemble(
         pack(rule("    properties: {plan: {from: plan, max_length: 3}, size: {from: size, type: integer}}\n"))
     )
-    matched = explain(logical({"job": "Order", "plan": "canary", "size": 1}), ORIGIN, rules)
+    matched = explain(logical({"job": "Order", "plan": "canary", "size": 1}), ORIGIN, ReadyRules(rules))
     [tried] = matched.matched
     assert [(kept.name, kept.value, kept.reason) for kept in tried.kept] == [
         ("plan", None, Reason.VALUE_TOO_LONG), ("size", 1, None),
     ]  # fmt: skip
-    lago = assemble(shipped_pack())
+    lago = ReadyRules(assemble(shipped_pack()))
     missed = explain(
         logical({"controller": "Api::V1::CustomersController", "action": "create", "status": 422, "organization_id": "canary"}),
         ORIGIN, lago,
@@ -173,7 +174,7 @@ def test_an_explanation_names_the_condition_and_no_value() -> None:
 @pytest.mark.parametrize("line", [b"", b"not json", b"[]", b'{"job":"SegmentTrackJob","arguments":"{{{"}'])
 def test_any_line_can_be_explained(line: bytes) -> None:
     """Whatever it is, by the same outcome as everywhere."""
-    explanation = explain(logical(line), ORIGIN, assemble(shipped_pack()))
+    explanation = explain(logical(line), ORIGIN, ReadyRules(assemble(shipped_pack())))
     assert explanation.matched == ()
     assert explanation.outcome.reason is not None or explanation.outcome.rejections
 
