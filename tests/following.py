@@ -41,6 +41,21 @@ class HandClock:
 
 
 @dataclass(slots=True)
+class RunningClock(HandClock):
+    """Goes on by itself, too, as the times of files do."""
+
+    at: float = 0.0
+
+    def now(self) -> float:
+        """Unix seconds."""
+        return time.time() + self.at
+
+    def monotonic(self) -> float:
+        """The same seconds."""
+        return self.now()
+
+
+@dataclass(slots=True)
 class Recorder:
     """Follows like the daemon does, with lists in the store's place."""
 

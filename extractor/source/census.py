@@ -118,8 +118,8 @@ class Census:
         self.register.index(file)
         if file.state is State.GONE:
             self.register.gone[file.file_id] = file
-            if file.hollow:
-                self.register.blank[file.key] = file
+            if file.blind_size:
+                self.register.unseen[file.key] = file
             if file.unresolved is not None:
                 self.register.unresolved[file.file_id] = file
         elif file.key in self.register.present:
@@ -179,6 +179,7 @@ class Census:
         if verdict is Verdict.REWRITTEN or (verdict is Verdict.CUT and self._links.copied_away(file)):
             self._replace(file, held=held)
             return True
+        self.register.recover(file, compared.kept - file.offset)
         if verdict is Verdict.CUT:
             self.register.cut(file, compared, file.size, kept=self._links.kept_by_twins(file))
         stamps = (found.st_mtime_ns, found.st_ctime_ns)
@@ -226,7 +227,7 @@ class Census:
     def _compared(self, file: Followed, size: int) -> Compared:
         identity, offset = file.identity, file.offset
         if file.checked and size >= max(file.size, offset) and identity.still_there(file.read_at):
-            return Compared(Verdict.SAME)
+            return Compared(Verdict.SAME, kept=size)
         return identity.compare(file.read_at, size, offset, file.size)
 
     def _miss(self, file: Followed) -> None:

@@ -188,6 +188,8 @@ class Links:
         What has all that was seen of it goes before what has less, which may be another that begins alike. Without
         proof by bytes only in the look that missed it: its inode may be another's soon.
         """
+        if gone.unresolved is IncidentKind.UNOPENED:
+            return False
         less: list[tuple[Found, Compared]] = []
         for path, status in self._siblings(gone):
             found = Found(path, status, gone.source, gone.rank, (status.st_dev, status.st_ino))
@@ -303,7 +305,8 @@ class Links:
             if due and not self._found_beside(file):
                 del self._register.unresolved[file.file_id]
                 self._register.changed[file.file_id] = file
-                file.size, file.blind_size = max(file.size, file.blind_size), 0
+                known, file.size = file.size, max(file.size, file.blind_size)
+                file.blind_size = max(0, file.blind_size - known)
                 if not file.quiet and file.unresolved is not None:
                     kept = file.size if file.withheld else self.kept_by_twins(file)
                     self._register.give_up(file, max(0, file.size - max(file.offset, kept)))

@@ -41,7 +41,8 @@ class Newcomers:
             return
         file = self.opened(found)
         if file is None:
-            self._not_opened(self._unread(found.path, found.key, found.rank), found.stat.st_size)
+            file = self._unread(found.path, found.key, found.rank)
+            self._not_opened(file, found.stat.st_size, found.stat.st_mtime_ns)
         else:
             self.fresh[found.key] = file
             self._known_by_inode(file)
@@ -59,10 +60,10 @@ class Newcomers:
             return None
         return file if self.look_into(file) else None
 
-    def _not_opened(self, file: Followed, size: int) -> None:
+    def _not_opened(self, file: Followed, size: int, modified_ns: int) -> None:
         """What cannot be opened is known by its inode, and has a row: should it go, what a stat has seen is counted."""
         register = self._register
-        known = register.present.get(file.key) or register.away(file.key) or file
+        known = register.present.get(file.key) or register.away(file.key, modified_ns) or file
         if register.by_path.get(file.path) is known:
             register.see_blindly(known, size)
         else:
@@ -70,17 +71,19 @@ class Newcomers:
             register.bring_back(known, file.path, size)
 
     def _known_by_inode(self, file: Followed) -> None:
-        """What was known by its inode alone can be read now. What was counted longer ago may have been another's."""
+        """What was known by its inode alone can be read now, whosever it is."""
         register = self._register
-        known = register.present.get(file.key) or register.blank.get(file.key)
-        if known is None or (known.counted and known.lineage != file.lineage):
+        known = register.present.get(file.key) or register.unseen.get(file.key)
+        if known is None or register.came_after(known, file.stamps[0]):
             return
         if file.size < known.blind_size:
             register.lose(known, IncidentKind.TRUNCATED, 0)
-        register.recover(known, file.size)
-        file.lost_bytes = known.lost_bytes
-        register.forget(known)
-        register.forgotten.append(known.file_id)
+        hollow = known.hollow
+        register.unblind(known, file.size)
+        if hollow:
+            file.lost_bytes = known.lost_bytes
+            register.forget(known)
+            register.forgotten.append(known.file_id)
 
     def _unread(self, path: str, key: Key, rank: tuple[int, int]) -> Followed:
         lineage = lineage_of(path)
@@ -115,7 +118,7 @@ class Newcomers:
         try:
             return self._register.handles.open(file)
         except OSError:
-            self._not_opened(self._unread(file.path, file.key, file.rank), file.size)
+            self._not_opened(self._unread(file.path, file.key, file.rank), file.size, file.stamps[0])
             return False
 
     def add(self, file: Followed) -> None:

@@ -36,7 +36,7 @@ class Register:
         gone: Those that nothing leads to any more, the longest gone first.
         unresolved: Those of them that may still be found again.
         vanished: Those of them that vanished in this look.
-        blank: Those of them of which nothing is known but device and inode, by these.
+        unseen: Those of them whose inode last had bytes that nobody could read, by device and inode.
         leaving: Those that may end: renamed, held only, gone.
         grown: Those that grew in this look.
         unreadable: Paths that could not be read when last tried.
@@ -56,7 +56,7 @@ class Register:
         self.gone: dict[str, Followed] = {}
         self.unresolved: dict[str, Followed] = {}
         self.vanished: list[Followed] = []
-        self.blank: dict[Key, Followed] = {}
+        self.unseen: dict[Key, Followed] = {}
         self.leaving: dict[str, Followed] = {}
         self.grown: dict[str, Followed] = {}
         self.unreadable: set[str] = set()
@@ -76,7 +76,8 @@ class Register:
         """A file is there, new or found again."""
         self.files[file.file_id] = file
         self.present[file.key] = file
-        self._unblank(file)
+        if self.unseen.get(file.key) is file:
+            del self.unseen[file.key]
         self.lead_to(file)
         self.index(file)
         self.changed[file.file_id] = file
@@ -108,8 +109,8 @@ class Register:
         self.unlead(file)
         self.ready.discard(file)
         self.gone[file.file_id] = file
-        if file.hollow:
-            self.blank[file.key] = file
+        if file.blind_size:
+            self.unseen[file.key] = file
         self.leaving[file.file_id] = file
         self.changed[file.file_id] = file
         self.index(file)
@@ -127,12 +128,18 @@ class Register:
         self.unresolved[file.file_id] = file
         self.vanished.append(file)
 
-    def away(self, key: Key) -> Followed | None:
+    def away(self, key: Key, modified_ns: int) -> Followed | None:
         """The file with an inode that vanished last, if what it had is sought or was counted; not one that was emptied."""
         last = next((file for file in reversed(self.gone.values()) if file.key == key), None)
         if last is None or last.unresolved is IncidentKind.TRUNCATED:
             return None
-        return last if last.unresolved is not None or last.counted else None
+        same = last.unresolved is not None or (last.counted and not self.came_after(last, modified_ns))
+        return last if same else None
+
+    def came_after(self, gone: Followed, modified_ns: int) -> bool:
+        """Whether what has the inode of a file that is gone was written since: another in its inode, most likely."""
+        since = gone.gone_since
+        return since is not None and since * 1e9 < modified_ns <= self.clock.now() * 1e9
 
     def bring_back(self, file: Followed, path: str, size: int) -> None:
         """A vanished file is there again, though it cannot be read for now.
@@ -141,8 +148,8 @@ class Register:
         """
         self.unresolved.pop(file.file_id, None)
         self.gone.pop(file.file_id, None)
-        self.recover(file, size - file.offset)
         self.unlead(file)
+        self.unblind(file, size)
         file.unresolved = file.gone_since = file.real = None
         file.state, file.path, file.checked, file.ended = State.PRESENT, path, False, False
         if not file.renamed:
@@ -159,6 +166,12 @@ class Register:
             file.blind_size = size
             self.changed[file.file_id] = file
 
+    def unblind(self, file: Followed, size: int) -> None:
+        """What nobody could read in its inode is there, whosever it is: not counted with the file, or no more."""
+        counted, blindly = file.counted, min(file.counted, file.blind_size)
+        self.recover(file, min(blindly, size))
+        file.counted, file.blind_size = counted - blindly, 0
+
     def lose(self, file: Followed, kind: IncidentKind, size: int) -> None:
         """Count lost bytes, and say so; 0 where only a possible loss is to be said."""
         file.lost_bytes += size
@@ -168,10 +181,10 @@ class Register:
         )
 
     def give_up(self, file: Followed, size: int) -> None:
-        """A vanished file was not found again in time: count what is lost with it, and that until it comes back."""
+        """A vanished file was not found again in time: count what is lost with it, once, and until it comes back."""
         assert file.unresolved is not None
-        self.lose(file, file.unresolved, size)
-        file.counted = size
+        self.lose(file, file.unresolved, max(0, size - file.counted))
+        file.counted = max(size, file.counted)
 
     def recover(self, file: Followed, size: int) -> None:
         """It came back after all: of what was counted so many bytes are there."""
@@ -283,14 +296,11 @@ class Register:
             del self.present[file.key]
         for table in (self.gone, self.leaving, self.unresolved, self.changed, self.grown):
             table.pop(file.file_id, None)
-        self._unblank(file)
+        if self.unseen.get(file.key) is file:
+            del self.unseen[file.key]
         self.unlead(file)
         self.ready.discard(file)
         self._unindex(file)
-
-    def _unblank(self, file: Followed) -> None:
-        if self.blank.get(file.key) is file:
-            del self.blank[file.key]
 
     def rows(self) -> tuple[Checkpoint, ...]:
         """What is to be recorded."""

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from extractor.telemetry import IncidentKind
-from tests.following import SMALL, Recorder, unprivileged
+from tests.following import SMALL, Recorder, RunningClock, unprivileged
 
 LIVE = "app.log"
 CUTTABLE = 12
@@ -41,9 +41,9 @@ class Body:
     alias: bool = False  # a copy of a file that lives: not looked into until that is emptied
     copied: bool = False  # a copy, whatever became of its original
     again: bool = False  # what was there before, under another inode
+    shut: bool = False  # a look has seen it and could not open it
     ended: bool = False  # its unterminated last line was given as it is
     seen: set[bytes] = field(default_factory=set)
-    shut: set[bytes] = field(default_factory=set)  # seen by the last look, which could not open it
 
     def lines(self) -> list[bytes]:
         """Whole lines and, last, what stands unterminated."""
@@ -80,7 +80,7 @@ class Following(RuleBasedStateMachine):
         """The rotated siblings match the pattern, or do not; lines begin alike for so many bytes, as those of apps do."""
         self.matched = matched
         self.prefix = "p" * prefix
-        self.recorder = Recorder(self.folder, ("app.log*",) if matched else (LIVE,))
+        self.recorder = Recorder(self.folder, ("app.log*",) if matched else (LIVE,), clock=RunningClock())
 
     def teardown(self) -> None:
         """After the last action all that can be found is read, and the books must balance."""
@@ -120,7 +120,7 @@ class Following(RuleBasedStateMachine):
         body.seen &= set(
             b"".join(kept).split(b"\n")
         )  # should other lines come there before the next look, nobody can say how many went
-        body.known, body.trimmed, body.shut = body.known and bool(body.seen), True, set()
+        body.known, body.trimmed = body.known and bool(body.seen), True
         self.destroy(body, gone)
         body.data = b"".join(kept)
         os.truncate(self.at(LIVE), len(body.data))
@@ -258,9 +258,9 @@ class Following(RuleBasedStateMachine):
             if body.alias or not self.reachable(name, body) or (body.copied and not body.held and blind):
                 continue
             if body.hidden and not body.held:
-                body.shut = set(body.lines())
+                body.shut = True
                 continue
-            body.shut = set()
+            body.shut = False
             if not name.endswith(".gz"):  # how much a compressed one holds shows only when it is read
                 body.seen |= set(body.lines())
             body.held = body.known = True
@@ -391,7 +391,7 @@ class Following(RuleBasedStateMachine):
 
     def empty(self, name: str) -> None:
         body = self.paths[name]
-        data, body.data, body.shut = body.data, b"", set()
+        data, body.data = body.data, b""
         self.destroy(body, data)
         body.seen, body.known = set(), False
         os.truncate(self.at(name), 0)
@@ -419,8 +419,7 @@ class Following(RuleBasedStateMachine):
         for line in data.split(b"\n"):
             if line and line not in elsewhere:
                 self.unwatched = self.unwatched or not (body.known and body.seen)
-                seen = len(line) if line in body.seen | body.shut else 0
-                self.excused[line] = max(self.excused.get(line, 0), seen)
+                self.excused[line] = max(self.excused.get(line, 0), len(line) if line in body.seen else 0)
 
 
 TestFollowing = Following.TestCase
