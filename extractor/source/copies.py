@@ -61,21 +61,21 @@ class Copies:
             for path in (os.path.join(folder, live) for live in names):
                 known = self._register.by_path.get(path)
                 originals += [] if known is None else [known]
-                originals += [one for one in self._cannot_tell().get(path, ()) if one is not known]
+                originals += [one for one in self.unclear(path) if one is not known]
             if originals:
                 return originals
             if folder == (folder := os.path.dirname(folder)):
                 break
         return []
 
-    def _cannot_tell(self) -> dict[str, list[Followed]]:
-        """Known files that cannot be read now, by where they were live: whether they still are what they were is open."""
+    def unclear(self, live: str) -> list[Followed]:
+        """Known files that were live at a path and cannot be read now: whether they still are what they were is open."""
         if self._blind is None:
             self._blind = {}
             for file in self._register.present.values():
                 if not file.checked and file.state is State.PRESENT:
                     self._blind.setdefault(file.lineage, []).append(file)
-        return self._blind
+        return self._blind.get(live, [])
 
     def _starts_like(self, present: Followed, file: Followed) -> bool:
         """Whether a file's bytes are the first ones of another, as far as a few windows up to its end can tell.

@@ -58,7 +58,7 @@ class Links:
                 continue
             if not self._newcomers.reopened(file):
                 continue
-            if (gone_one := self._vanished_one(file)) is not None:
+            if (gone_one := self._vanished_one(file) or self._mistaken_one(file)) is not None:
                 self.go_on(gone_one, file)
             elif not settle and self._copies.may_be_one(file):
                 self._register.handles.close(file)
@@ -140,6 +140,17 @@ class Links:
             enough = file.size >= (gone.size if gone.offset else gone.seen)
             if enough and self._register.handles.has_all_of(file, gone):
                 return gone
+        return None
+
+    def _mistaken_one(self, file: Followed) -> Followed | None:
+        """The file, if any, whose inode is elsewhere now and cannot be read, while this one is where it was and has its bytes.
+
+        It was restored, and its inode is another's; what was read of it is not to be read again.
+        """
+        for known in self._copies.unclear(file.path):
+            if known.offset and self._register.handles.has_all_of(file, known):
+                self._register.vanish(known, IncidentKind.TRUNCATED)
+                return known
         return None
 
     def go_on(self, gone: Followed, file: Followed, cut: Compared | None = None) -> None:

@@ -93,6 +93,11 @@ EMPTIED_OR_CUT = {
         "Its first line tells that it is what it was, though nothing of it was read.",
         "write_half; copytruncate 2; look; crash; cut",
     ),
+    "cut by another that begins alike in a known inode": History(
+        "What is in the inode of a file that was read, and only begins like it, is another: the copy is found.",
+        "write_half; copytruncate 17; copytruncate 11; copytruncate 19; step; crash; write_half; "
+        "copytruncate 1; step",
+    ),
 }
 
 VANISHED = {
@@ -166,6 +171,10 @@ VANISHED = {
         "What a held file leaves to be read elsewhere is lost, and counted, when it goes there.",
         "write_half; look; truncate 6; edit; cut; look; truncate",
     ),
+    "restored, moved and its inode used again by half a line": History(
+        "What only begins alike in a known inode is not that file, which is elsewhere.",
+        "write_half; write 2; step; cut; take_away; restore; crash; move_aside; write_half",
+    ),
 }
 
 UNREADABLE = {
@@ -209,6 +218,39 @@ UNREADABLE = {
     "put in its place before it could be opened": History(
         "What nobody could open is counted, for nobody knows that another has the same.",
         "write; chmod hidden; look; chmod; edit",
+    ),
+    "never opened, counted as lost and back under another name": History(
+        "What was counted is taken back where its inode comes back, whatever it is called by then.",
+        "write; chmod hidden; look; move_aside; wait; counted; write",
+    ),
+    "never opened, half a line, counted as lost and back under another name": History(
+        "The same for half a line.",
+        "write_half; chmod hidden; look; move_aside; wait; write_half",
+    ),
+    "counted as lost and its inode used again by what cannot be read": History(
+        "What was counted stays so until its bytes are seen.",
+        "write; copytruncate 22; wait; crash; take_away; wait; write_half; truncate 5; chmod hidden; look",
+    ),
+    "emptied and unreadable when it was moved": History(
+        "What another had in its inode is not counted with a file when that turns out.",
+        "write; wait; copytruncate 1; crash; chmod hidden; delete app.log.1; wait; move_aside; look",
+    ),
+    "its inode used again, counted as lost and back unreadable": History(
+        "What could not be read is not taken back with what was lost before.",
+        "write; copytruncate 12; look; take_away; crash; write 6; move_aside; wait; move_back; chmod "
+        "hidden; wait",
+    ),
+    "put in its place, unreadable and renamed while it was held": History(
+        "What could never be opened is held against what is held before it is read.",
+        "write_half; wait; write; edit; chmod hidden; wait; rotate",
+    ),
+    "restored beside another in its inode that cannot be read": History(
+        "What was read is not read again because its inode may still be it.",
+        "write; look; take_away; step; write; crash; chmod hidden; rotate; restore; wait",
+    ),
+    "its inode unreadable beside its compressed copy": History(
+        "While a known inode cannot be read nobody knows that only the copy has its bytes.",
+        "write; wait; crash; copytruncate 1; chmod hidden; rotate compress; look; delete app.log.1.gz",
     ),
 }
 
