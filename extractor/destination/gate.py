@@ -44,8 +44,8 @@ _PHONE = re.compile(r"(?<![\w.-])\+[0-9](?:[ ().-]?[0-9]){7,14}(?![\w-])")
 _CARD = re.compile(r"(?<![\w.-])[2-6][0-9]{3}[ -]?[0-9]{4}[ -]?[0-9]{4}[ -]?[0-9]{1,7}(?![\w-])")
 
 _SEEN = 1024
-"""Texts that were accepted are remembered, so many of each place and none longer than `_SHORT`: ids, words, versions,
-contexts (one an organization). They repeat, and to find one costs a tenth of looking at it again."""
+"""Texts that were accepted are remembered, so many of each place and none longer than `_SHORT`: ids, words, versions.
+They repeat, and to find one costs a tenth of looking at it again."""
 
 _SHORT = 64
 
@@ -93,7 +93,7 @@ class PlanGate:
         self._context = plan["context"]
         self._signatures = {"app": plan["app"]["name"], "library": plan["library"]["name"]}
         self._anonymous = plan["unidentified_users"] == "anonymous"
-        self._contexts: dict[str, set[bytes]] = {name: set() for name in self._events}
+        self._contexts: set[bytes] = set()
 
     def __call__(self, body: bytes) -> Sequence[Refusal]:
         """What must not leave: events by their position, or the whole request."""
@@ -130,7 +130,7 @@ class PlanGate:
             return "message_shape"
         return (
             self._refuse_user(plan, message["userId"], message["anonymousId"])
-            or self._refuse_context(plan, message["context"], self._contexts[message["event"]])
+            or self._refuse_context(plan, message["context"])
             or _refuse_properties(plan, message["properties"])
         )
 
@@ -139,28 +139,33 @@ class PlanGate:
             return None if self._anonymous and _is(_ANONYMOUS_ID, anonymous) else "user_id"
         return None if anonymous is None and plan.user.accepts(user) else "user_id"
 
-    def _refuse_context(self, plan: _EventPlan, context: object, accepted: set[bytes]) -> str | None:
+    def _refuse_context(self, plan: _EventPlan, context: object) -> str | None:
         if type(context) is not dict:
             return "context"
-        spelled = orjson.dumps(context)
-        if spelled in accepted:
-            return None
+        # But for the group all messages have the same one.
+        rest = dict(context)
+        grouped, group = "groupId" in rest, rest.pop("groupId", None)
+        spelled = orjson.dumps(rest)
+        if spelled not in self._contexts:
+            if not self._signed(rest):
+                return "context"
+            if len(self._contexts) >= _SEEN:
+                self._contexts.clear()
+            # A copy: what orjson gives owns 4 KB, however short it is.
+            self._contexts.add(bytes(memoryview(spelled)))
+        return "group_id" if grouped and not plan.group.accepts(group) else None
+
+    def _signed(self, context: dict[str, object]) -> bool:
+        """Whether our signatures stand there, and beside them what the plan says."""
         rest = dict(context)
         for name, expected in self._signatures.items():
             signature = rest.pop(name, None)
             # The version is any: what an older version of ours has stored may leave after an upgrade.
             if type(signature) is not dict or signature.keys() != {"name", "version"}:
-                return "context"
+                return False
             if signature["name"] != expected or not _is(_VERSION, signature["version"]):
-                return "context"
-        if "groupId" in rest and not plan.group.accepts(rest.pop("groupId")):
-            return "group_id"
-        if not _same(rest, self._context):
-            return "context"
-        if len(accepted) >= _SEEN:
-            accepted.clear()
-        accepted.add(spelled)
-        return None
+                return False
+        return _same(rest, self._context)
 
 
 def _refuse_properties(plan: _EventPlan, properties: object) -> str | None:

@@ -2,6 +2,8 @@
 
 import copy
 import json
+import tracemalloc
+import uuid
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
@@ -95,6 +97,23 @@ def test_everything_that_the_pack_sends_passes(unidentified: UnidentifiedUsers) 
     validator = jsonschema.Draft7Validator(plan_as_schema(plan(unidentified)))
     assert [e.message for m in messages(unidentified) for e in validator.iter_errors(orjson.loads(m))] == []
     assert len({orjson.loads(message)["event"] for message in messages(unidentified)}) == 11
+
+
+def test_what_the_gate_remembers_does_not_grow_with_organizations() -> None:
+    """Of thousands of customers it keeps a few hundred kilobytes, though each message names another one."""
+    gate = PlanGate(plan())
+    names = ("invoice_created", "plan_created", "customer_created")
+    bodies = []
+    for name in names:
+        batch = [one(name) for _ in range(1000)]
+        for message in batch:
+            message["context"]["groupId"] = str(uuid.uuid4())
+        bodies.append(request(*map(orjson.dumps, batch)))
+    tracemalloc.start()
+    assert not any(gate(body) for body in bodies)
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 1_000_000
 
 
 def _set(path: str, value: object) -> Callable[[Message], None]:
