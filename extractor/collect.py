@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from extractor.checkpoint import Checkpoint
-from extractor.intake import Intake, Taken, origin_of
+from extractor.intake import Intake, Portion, Taken, ahead, origin_of
 from extractor.ruleset.evaluate import Origin
 from extractor.ruleset.event import TimeSource
 from extractor.ruleset.outcome import Outcome
@@ -138,15 +138,13 @@ class Gathered:
     incidents: list[Incident] = field(default_factory=list)
     read_bytes: int = 0
 
-    def met(self, chunk: Chunk, now: float) -> None:
-        """What was met in the bytes that one more chunk skipped."""
-        self.incidents.extend(stored_incident(incident, now) for incident in chunk.incidents)
-
-    def add(self, taken: Taken) -> None:
-        """What lines gave."""
+    def add(self, taken: Taken, now: float) -> None:
+        """What lines gave, and what was met in bytes that were skipped."""
         self.outcomes.extend(taken.outcomes)
         self.counts.update(taken.counts)
         self.settled.update(taken.settled)
+        self.read_bytes += taken.read_bytes
+        self.incidents.extend(stored_incident(incident, now) for incident in taken.incidents)
 
     def tallies(self) -> list[Tally]:
         """What is counted of it."""
@@ -225,6 +223,8 @@ class Collector:
             self._rewind()
             return tally.progress(ProgressKind.STORE_UNAVAILABLE, incidents, looked.unread_bytes)
         kind = ProgressKind.READ if tally.read_bytes else ProgressKind.IDLE
+        if not tally.left and looked.unread_bytes <= tally.read_bytes:
+            self._intake.evaluator.rest()
         tally.owes = bool(self._owed.settled)
         return tally.progress(kind, incidents, max(looked.unread_bytes - tally.read_bytes, 0))
 
@@ -274,43 +274,45 @@ class Collector:
             return  # a rotated sibling goes on where this file ended
         lineage, source, path = known
         origin = Origin(path=path, time=self._clock.now(), time_source=TimeSource.READ)
-        pending.add(self._intake.end(lineage, origin, source))
+        pending.add(self._intake.end(lineage, origin, source), self._clock.now())
 
     def _read(self, chunks: Iterator[Chunk], tally: "_Sum", *, at_the_end: bool) -> bool:
-        """Whether all chunks were read; else the outbox is full."""
+        """Whether all chunks were read that there is time for; else the outbox is full."""
         pending, self._owed = self._owed, Gathered()
+        for taken in ahead(self._portions(chunks, tally, at_the_end=at_the_end)):
+            pending.add(taken, self._clock.now())
+            tally.read_bytes += taken.read_bytes
+            if len(pending.outcomes) >= MAX_OUTCOMES:
+                self._record(pending, tally)
+                pending = Gathered()
+                if self._store.outbox_full():
+                    self._rewind()
+                    return False
+        if pending.outcomes or pending.incidents or tally.left:
+            self._record(pending, tally)
+        else:
+            self._owed = pending
+        if tally.left:
+            self._rewind()
+        return True
+
+    def _portions(self, chunks: Iterator[Chunk], tally: "_Sum", *, at_the_end: bool) -> Iterator[Portion]:
+        """The lines of chunks, until the time of one step is over; what is left of a chunk then is given back."""
         until = math.inf if at_the_end else self._clock.monotonic() + READ_BUDGET_S
         for chunk in chunks:
             self._lineages[chunk.file_id] = (chunk.lineage, chunk.source, chunk.path)
             now = self._clock.now()
             if self._intake.drift is not None:
                 self._intake.drift.now = now
-            pending.met(chunk, now)
-            counted = chunk.start - chunk.skipped
-            for taken in self._intake.portions(chunk, origin_of(chunk, now), torn_stays=at_the_end):
-                pending.add(taken)
-                if len(pending.outcomes) >= MAX_OUTCOMES:
-                    # What is given back will be read again, and is counted then.
-                    settled = max(pending.settled[chunk.file_id], counted)
-                    tally.read(pending, settled - counted)
-                    counted = settled
-                    self._record(pending, tally)
-                    pending = Gathered()
-                    if self._store.outbox_full():
-                        self._rewind()
-                        return False
-                    if self._clock.monotonic() >= until:
-                        tally.left = chunk.end - counted
-                        self._rewind()
-                        return True
-            tally.read(pending, chunk.end - counted)
+            left = chunk.end - chunk.start + chunk.skipped
+            for portion in self._intake.portions(chunk, origin_of(chunk, now), torn_stays=at_the_end):
+                yield portion
+                left -= portion.cut.read_bytes
+                if left and self._clock.monotonic() >= until:
+                    tally.left = left
+                    return
             if self._clock.monotonic() >= until:
-                break
-        if pending.outcomes or pending.incidents:
-            self._record(pending, tally)
-        else:
-            self._owed = pending
-        return True
+                return
 
     def _record(
         self,
@@ -360,10 +362,6 @@ class _Sum:
     owes: bool = False
     left: int = 0  # of a chunk that was given back unread: there is more to do at once
     met: list[Incident] = field(default_factory=list)
-
-    def read(self, pending: Gathered, size: int) -> None:
-        pending.read_bytes += size
-        self.read_bytes += size
 
     def add(self, pending: Gathered, recorded: Recorded) -> None:
         self.met += pending.incidents

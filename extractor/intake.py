@@ -5,31 +5,36 @@ head of each file, and the pieces of lines that a container runtime cut. None of
 never passes the first piece of an unfinished line.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 from extractor.decode.assemble import Assembler, Logical
 from extractor.decode.cut import Line, cut
 from extractor.decode.envelope import Broken, Envelope, Piece, detect, unwrap
 from extractor.decode.record import decode_json
+from extractor.evaluation.local import Evaluation, Evaluator, LocalEvaluator, evaluate_all
 from extractor.ruleset.drift import Drift
-from extractor.ruleset.evaluate import Origin, evaluate
+from extractor.ruleset.evaluate import Origin
 from extractor.ruleset.event import TimeSource
 from extractor.ruleset.index import ReadyRules
 from extractor.ruleset.outcome import Outcome
 from extractor.ruleset.prefilter import Literals, Pieces, Scanner, build_scanner, derive_literals
 from extractor.ruleset.rule import RuleSet
-from extractor.source.chunk import Chunk
+from extractor.source.chunk import Chunk, Incident
 from extractor.telemetry import Reason
 
 HEAD_BYTES = 64 * 1024
 """How much of a file's first chunk is looked at to tell its envelope."""
 
 
-PORTION = 1000
-"""Outcomes of one portion: a chunk of short lines can hold 50,000, and each takes some 5 kB until it is recorded."""
+PORTION = 500
+"""Lines of one portion: a chunk of short ones can hold 50,000, and each takes some 5 kB until it is recorded."""
+
+
+AHEAD = 3
+"""Portions that are begun before the first is asked for: one here, beside those that another process has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,18 +66,51 @@ class Wrapping:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
-    """What one chunk gave.
+    """What a chunk, or a portion of one, gave.
 
     Attributes:
         outcomes: Of the lines that gave anything, in their order.
         counts: How many lines gave nothing, by reason.
         settled: File id to the offset that a checkpoint may now become, for every file that this chunk moved: its
             own, and one whose unfinished line it finished.
+        read_bytes: By how much it moved in its own, bytes that were skipped included.
+        incidents: What was met in those.
     """
 
     outcomes: list[Outcome]
     counts: Counter[Reason]
     settled: dict[str, int] = field(default_factory=dict)
+    read_bytes: int = 0
+    incidents: tuple[Incident, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """Some lines of a chunk, which may still be evaluated elsewhere.
+
+    Attributes:
+        cut: What is known without it.
+        evaluation: Of the lines that a rule could match.
+    """
+
+    cut: Taken
+    evaluation: Evaluation = field(repr=False)
+
+    def take(self) -> Taken:
+        """What it gave; waits for that."""
+        outcomes, counts = self.evaluation()
+        return replace(self.cut, outcomes=outcomes, counts=self.cut.counts + counts)
+
+
+def ahead(portions: Iterator[Portion]) -> Iterator[Taken]:
+    """What portions gave, in their order, while the next ones are being evaluated: the caller then takes its time."""
+    begun: deque[Portion] = deque()
+    for portion in portions:
+        begun.append(portion)
+        if len(begun) > AHEAD:
+            yield begun.popleft().take()
+    while begun:
+        yield begun.popleft().take()
 
 
 def origin_of(chunk: Chunk, now: float) -> Origin:
@@ -92,6 +130,7 @@ class Intake:
         *,
         max_line_bytes: int,
         build_scanner: Callable[[Literals, Pieces], Scanner | None] = build_scanner,
+        build_evaluator: Callable[[ReadyRules], Evaluator] = LocalEvaluator,
     ) -> None:
         """Make one.
 
@@ -100,9 +139,11 @@ class Intake:
             wrappings: One for each source, in the order of `Chunk.source`.
             max_line_bytes: A longer line is dropped and counted.
             build_scanner: Makes what finds the lines that a rule could match.
+            build_evaluator: Makes what evaluates them.
         """
         self.rules = rules
         self._ready = ReadyRules(rules)
+        self.evaluator = build_evaluator(self._ready)
         self._wrappings = wrappings
         self._max_line_bytes = max_line_bytes
         self._literals = derive_literals(rules.rules)
@@ -116,14 +157,15 @@ class Intake:
     def take(self, chunk: Chunk, origin: Origin, *, torn_stays: bool = False) -> Taken:
         """All that a chunk gives, at once. Else as `portions`."""
         whole = Taken(outcomes=[], counts=Counter())
-        for taken in self.portions(chunk, origin, torn_stays=torn_stays):
+        for portion in self.portions(chunk, origin, torn_stays=torn_stays):
+            taken = portion.take()
             whole.outcomes.extend(taken.outcomes)
             whole.counts.update(taken.counts)
             whole.settled.update(taken.settled)
         return whole
 
-    def portions(self, chunk: Chunk, origin: Origin, *, torn_stays: bool = False) -> Iterator[Taken]:
-        """Evaluate the lines of a chunk, and stop to be recorded whenever much was found; at least once.
+    def portions(self, chunk: Chunk, origin: Origin, *, torn_stays: bool = False) -> Iterator[Portion]:
+        """Begin to evaluate the lines of a chunk, so many at a time; at least one portion, for its bytes.
 
         Args:
             chunk: Its data may be reused as soon as this returns.
@@ -138,9 +180,10 @@ class Intake:
         envelope = self._envelope(chunk, data, wrapping)
         lineage = self._lineage(chunk.lineage)
         assembler = lineage.assembler
-        outcomes: list[Outcome] = []
+        lines: list[Logical] = []
         counts: Counter[Reason] = Counter()
         too_long = assembler.too_long
+        incidents, reached = chunk.incidents, chunk.start - chunk.skipped
         glance = None if self.drift is None else _Glance(self.drift, chunk, envelope, wrapping, origin.time)
         for line in self._lines(chunk, data, envelope, assembler):
             if glance is not None:
@@ -150,15 +193,29 @@ class Intake:
                 counts[Reason.BROKEN_ENVELOPE] += 1
                 continue
             for logical in assembler.feed(piece, line.start, line.end, chunk.file_id):
-                self._give(logical, origin, wrapping, outcomes, counts)
-            if len(outcomes) >= PORTION:
+                self._want(logical, origin, wrapping, lines, counts)
+            if len(lines) >= PORTION:
                 settled = lineage.settle(chunk.file_id, min(line.end, end))
-                yield Taken(outcomes=outcomes, counts=counts, settled=settled)
-                outcomes, counts = [], Counter()
+                moved = max(settled[chunk.file_id] - reached, 0)
+                yield self._begin(lines, origin, counts, settled, moved, incidents)
+                lines, counts, incidents, reached = [], Counter(), (), reached + moved
         if glance is not None:
             glance.until(end)
         counts[Reason.TOO_LONG] += assembler.too_long - too_long
-        yield Taken(outcomes=outcomes, counts=+counts, settled=lineage.settle(chunk.file_id, end))
+        settled = lineage.settle(chunk.file_id, end)
+        yield self._begin(lines, origin, +counts, settled, chunk.end - reached, incidents)
+
+    def _begin(  # noqa: PLR0917 - one caller
+        self,
+        lines: list[Logical],
+        origin: Origin,
+        counts: Counter[Reason],
+        settled: dict[str, int],
+        read_bytes: int,
+        incidents: tuple[Incident, ...],
+    ) -> Portion:
+        cut = Taken(outcomes=[], counts=counts, settled=settled, read_bytes=read_bytes, incidents=incidents)
+        return Portion(cut, self.evaluator.begin(lines, origin))
 
     def _lines(
         self, chunk: Chunk, data: memoryview, envelope: Envelope, assembler: Assembler
@@ -187,13 +244,14 @@ class Intake:
     def end(self, lineage: str, origin: Origin, source: int) -> Taken:
         """What is unfinished in a lineage that nothing more will come for; each line once."""
         known = self._lineages.pop(lineage, None)
-        outcomes: list[Outcome] = []
+        lines: list[Logical] = []
         counts: Counter[Reason] = Counter()
         if known is None:
-            return Taken(outcomes=outcomes, counts=counts)
+            return Taken(outcomes=[], counts=counts)
         for logical in known.assembler.flush():
-            self._give(logical, origin, self._wrappings[source], outcomes, counts)
-        return Taken(outcomes=outcomes, counts=counts, settled=known.waiting)
+            self._want(logical, origin, self._wrappings[source], lines, counts)
+        evaluated = evaluate_all(lines, origin, self._ready)
+        return Taken(outcomes=evaluated.outcomes, counts=counts + evaluated.counts, settled=known.waiting)
 
     def rewind(self) -> None:
         """Everything is read again from the checkpoints: forget what is unfinished."""
@@ -204,12 +262,12 @@ class Intake:
         for file_id in file_ids:
             self._envelopes.pop(file_id, None)
 
-    def _give(
+    def _want(
         self,
         line: Logical,
         origin: Origin,
         wrapping: Wrapping,
-        outcomes: list[Outcome],
+        lines: list[Logical],
         counts: Counter[Reason],
     ) -> None:
         if not wrapping.wants(line):
@@ -217,11 +275,7 @@ class Intake:
             return
         if self.drift is not None:
             self.drift.look(line.text, origin.time)
-        outcome = evaluate(line, origin, self._ready)
-        if outcome:
-            outcomes.append(outcome)
-        elif outcome.reason is not None:
-            counts[outcome.reason] += 1
+        lines.append(line)
 
     def _envelope(self, chunk: Chunk, data: memoryview, wrapping: Wrapping) -> Envelope:
         if wrapping.envelope is not Envelope.AUTO:

@@ -382,6 +382,12 @@ PRUNE_FAILED = LogEvent(
     "What is past its retention stays for now; tried again in an hour",
     ("problem",),
 )
+EVALUATOR_LOST = LogEvent(
+    "evaluator_lost",
+    Level.WARNING,
+    "The process that evaluates lines ended or could not be started; all is evaluated here, more slowly",
+    ("problem",),
+)
 UNREADABLE_FILE = LogEvent(
     "unreadable_file", Level.ERROR, "A file could not be read to its end", ("path", "problem")
 )
@@ -416,6 +422,7 @@ LOG_EVENTS = (
     RECORDED,
     DELIVERED,
     PRUNE_FAILED,
+    EVALUATOR_LOST,
     UNREADABLE_FILE,
     METRICS_UNAVAILABLE,
 )

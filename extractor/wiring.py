@@ -1,5 +1,7 @@
 """From the config to the parts that do the work: rule set, sources, destination, limits. Decides nothing itself."""
 
+import os
+import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -12,16 +14,21 @@ from extractor.config import Config, PackChoice
 from extractor.decode.envelope import Envelope
 from extractor.deliver import DeliveryPace
 from extractor.destination.stdout import StdoutDestination
+from extractor.evaluation.local import Evaluator, LocalEvaluator
+from extractor.evaluation.process import EvaluatorProcess
 from extractor.intake import Intake, Wrapping
+from extractor.logs import tell
 from extractor.problems import Problem, ProblemError, did_you_mean
 from extractor.ruleset.assemble import Choice, Settings, assemble_rules
 from extractor.ruleset.codes import Code
+from extractor.ruleset.index import ReadyRules
 from extractor.ruleset.load import Pack, load_pack
 from extractor.ruleset.plan import build_plan, plan_as_json
 from extractor.ruleset.rule import MessageConstants, RuleSet, UnidentifiedUsers
 from extractor.scanning import build_split_scanner
 from extractor.source.spec import Limits, SourceSpec, StartAt, Where
 from extractor.store import StoreLimits
+from extractor.telemetry import EVALUATOR_LOST
 
 if TYPE_CHECKING:
     from extractor.destination.segment import SegmentDestination
@@ -136,16 +143,35 @@ def build_wrappings(config: Config, *, any_file: bool = False) -> tuple[Wrapping
     return (*wrappings, Wrapping()) if any_file else wrappings
 
 
-def build_intake(config: Config, rules: RuleSet, *, any_file: bool = False) -> Intake:
+def build_intake(
+    config: Config,
+    rules: RuleSet,
+    *,
+    any_file: bool = False,
+    build_evaluator: Callable[[ReadyRules], Evaluator] = LocalEvaluator,
+) -> Intake:
     """What turns chunks into outcomes.
 
     Args:
         config: Its sources say how their lines are wrapped.
         rules: Of the same config.
         any_file: See `build_wrappings`.
+        build_evaluator: See `Intake`.
     """
-    wrappings = build_wrappings(config, any_file=any_file)
-    return Intake(rules, wrappings, max_line_bytes=config.max_line_bytes, build_scanner=build_split_scanner)
+    return Intake(
+        rules,
+        build_wrappings(config, any_file=any_file),
+        max_line_bytes=config.max_line_bytes,
+        build_scanner=build_split_scanner,
+        build_evaluator=build_evaluator,
+    )
+
+
+def build_evaluator(rules: ReadyRules) -> Evaluator:
+    """What evaluates lines as fast as this machine can: on a second core, where this process may use one."""
+    if len(os.sched_getaffinity(0)) == 1 or not sys.executable:
+        return LocalEvaluator(rules)
+    return EvaluatorProcess(rules, tell_loss=lambda problem: tell(EVALUATOR_LOST, problem=problem))
 
 
 def build_limits(config: Config) -> Limits:

@@ -178,7 +178,8 @@ def test_a_chunk_of_much_is_given_in_portions_that_can_be_recorded_each(
     monkeypatch.setattr(intake_module, "PORTION", 2)
     intake = Intake(rules, [Wrapping()], max_line_bytes=1 << 20)
     one = chunk(f"{LINE}\n" * 5, start=50)
-    portions = list(intake.portions(one, origin_of(one, 9.0)))
+    portions = [portion.take() for portion in intake.portions(one, origin_of(one, 9.0))]
     length = len(LINE) + 1
     assert [len(taken.outcomes) for taken in portions] == [2, 2, 1]
     assert [taken.settled["f"] for taken in portions] == [50 + 2 * length, 50 + 4 * length, 50 + 5 * length]
+    assert [taken.read_bytes for taken in portions] == [2 * length, 2 * length, length]

@@ -107,7 +107,7 @@ class Work:
             first_start=unknown is not UnknownFiles.FROM_BEGINNING,
         )
         self.follower.pause = self._pause
-        self.intake = self._build_intake()
+        self.intake = wiring.build_intake(self.config, self._rules, build_evaluator=wiring.build_evaluator)
         self.intake.drift = Drift(self._rules, self.store.seen())
         self.obedience = Obedience(self.opt_out, self.store, self.clock)
         self.deliverer = Deliverer(
@@ -130,12 +130,10 @@ class Work:
 
     def close(self) -> None:
         """Close everything. The loops must have ended."""
+        self.intake.evaluator.close()
         self.follower.close()
         self.destination.close()
         self.store.close()
-
-    def _build_intake(self) -> Intake:
-        return wiring.build_intake(self.config, self._rules)
 
     def build_collector(self, others: Mapping[str, Checkpoint] | None = None) -> Collector:
         """The loop that reads.
@@ -195,7 +193,7 @@ class Work:
         Raises:
             StoreError: The state cannot be written.
         """
-        reader = self.build_reader(self._build_intake())
+        reader = self.build_reader(wiring.build_intake(self.config, self._rules))
         for file in configured_files(self.sources, self.clock.now(), plain=False):
             if self._written_since(file, since):
                 for _ in self.read_whole(reader, file, suppress=True):

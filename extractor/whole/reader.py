@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from extractor.checkpoint import Checkpoint
 from extractor.collect import MAX_OUTCOMES, Clock, Gathered, RecordStore, stored_incident
-from extractor.intake import Intake, origin_of
+from extractor.intake import Intake, Portion, ahead, origin_of
 from extractor.ruleset.evaluate import Origin
 from extractor.ruleset.event import TimeSource
 from extractor.source import SourceSpec, UnknownCompressionError
@@ -126,22 +126,25 @@ class WholeReader:
             self.places[place.file_id] = place
             start = known[place.file_id].offset if place.file_id in known else 0
             gathered = Gathered()
-            for chunk in whole.chunks(start):
-                mine = replace(chunk, file_id=place.file_id)
-                origin = origin_of(mine, self._clock.now())
-                if self._assume_now:
-                    origin = Origin(path=file.path, time=self._clock.now(), time_source=TimeSource.ASSUMED)
-                gathered.met(mine, self._clock.now())
-                gathered.read_bytes += len(mine.data) + mine.skipped
-                for taken in self._intake.portions(mine, origin, torn_stays=torn_stays):
-                    gathered.add(taken)
-                    if len(gathered.outcomes) >= MAX_OUTCOMES or gathered.read_bytes >= RECORD_EVERY_BYTES:
-                        yield self._record(gathered, suppress=suppress), whole.position, whole.size
-                        gathered = Gathered()
+            for taken in ahead(self._portions(whole, place, start, torn_stays=torn_stays)):
+                gathered.add(taken, self._clock.now())
+                if len(gathered.outcomes) >= MAX_OUTCOMES or gathered.read_bytes >= RECORD_EVERY_BYTES:
+                    yield self._record(gathered, suppress=suppress), whole.position, whole.size
+                    gathered = Gathered()
             if whole.broken is not None:
                 gathered.incidents.append(stored_incident(whole.broken, self._clock.now()))
             if gathered.settled or gathered.incidents:
                 yield self._record(gathered, suppress=suppress), whole.position, whole.size
+
+    def _portions(
+        self, whole: WholeFile, place: Checkpoint, start: int, *, torn_stays: bool
+    ) -> Iterator[Portion]:
+        for chunk in whole.chunks(start):
+            mine = replace(chunk, file_id=place.file_id)
+            origin = origin_of(mine, self._clock.now())
+            if self._assume_now:
+                origin = Origin(path=place.path, time=self._clock.now(), time_source=TimeSource.ASSUMED)
+            yield from self._intake.portions(mine, origin, torn_stays=torn_stays)
 
     def _record(self, gathered: Gathered, *, suppress: bool) -> Recorded:
         checkpoints = [

@@ -1,0 +1,161 @@
+"""Gives lines to another process while they are many, and evaluates them here while they are few."""
+
+import os
+import pickle
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import extractor
+from extractor.decode.assemble import Logical
+from extractor.evaluation.carried import dump_lines, load_evaluated
+from extractor.evaluation.frames import Channel, GoneError
+from extractor.evaluation.local import Evaluated, Evaluation, evaluate_all
+from extractor.ruleset.evaluate import Origin
+from extractor.ruleset.index import ReadyRules
+
+LARGE = 50
+"""Lines of a portion that is worth giving away: some 2 ms of work. Lines of a live log come a few at a time."""
+
+BACKLOG = 2000
+"""Lines without a rest from which more are expected: a process takes as long to start as 5,000 take here."""
+
+AHEAD = 2
+"""Portions that are under way at once: one that is evaluated and one that waits, so that the process never does."""
+
+REST_S = 10.0
+"""For how long the process is kept without work."""
+
+
+@dataclass(eq=False, slots=True)
+class _Portion:
+    """Lines that were given away; kept until they are answered for.
+
+    Attributes:
+        lines: The lines.
+        origin: Theirs.
+        answer: What came back, as bytes.
+    """
+
+    lines: Sequence[Logical] = field(repr=False)
+    origin: Origin
+    answer: bytes | None = field(default=None, repr=False)
+
+
+class EvaluatorProcess:
+    """Starts the process with the first backlog, ends it when there was none for a while. One thread."""
+
+    def __init__(
+        self,
+        rules: ReadyRules,
+        *,
+        tell_loss: Callable[[str], None],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Make one; nothing is started yet.
+
+        Args:
+            rules: What lines are evaluated against.
+            tell_loss: Told why, once, where the process cannot be had or has ended by itself.
+            monotonic: Seconds that only go forward.
+        """
+        self._rules = rules
+        self._tell_loss = tell_loss
+        self._monotonic = monotonic
+        self._channel: Channel | None = None
+        self._started = False  # it has its rules, and answered
+        self._lost = False
+        self._backlog = 0
+        self._under_way: deque[_Portion] = deque()
+        self._used_at = 0.0
+
+    def begin(self, lines: Sequence[Logical], origin: Origin) -> Evaluation:
+        """See `Evaluator`. What is not given away is evaluated before this returns."""
+        self._backlog += len(lines)
+        if len(lines) >= LARGE and self._has_room():
+            return self._give(lines, origin)
+        evaluated = evaluate_all(lines, origin, self._rules)
+        return lambda: evaluated
+
+    def rest(self) -> None:
+        """See `Evaluator`."""
+        self._backlog = 0
+        if self._channel is not None and self._monotonic() - self._used_at >= REST_S:
+            self.close()
+
+    def close(self) -> None:
+        """See `Evaluator`."""
+        if self._channel is not None:
+            self._channel.close()
+        self._forget()
+
+    def _has_room(self) -> bool:
+        """Whether the process stands ready for a portion; it is started where that is worth it."""
+        if self._channel is None:
+            if not self._lost and self._backlog >= BACKLOG:
+                self._start()
+            return False
+        self._receive(wait=False)
+        return self._started and len(self._under_way) < AHEAD
+
+    def _start(self) -> None:
+        # The program's folder first: it may not be installed, but run from where it stands.
+        home = str(Path(extractor.__file__).parents[1])
+        path = os.pathsep.join(filter(None, (home, os.environ.get("PYTHONPATH", ""))))
+        command = [sys.executable, "-m", "extractor.evaluation"]
+        try:
+            self._channel = Channel(command, {**os.environ, "PYTHONPATH": path})
+            self._used_at = self._monotonic()
+            self._channel.send(pickle.dumps(self._rules.rules))
+        except OSError as error:
+            self._lose(error.strerror or type(error).__name__)
+        except GoneError:
+            self._lose("")
+
+    def _give(self, lines: Sequence[Logical], origin: Origin) -> Evaluation:
+        portion = _Portion(lines, origin)
+        self._under_way.append(portion)
+        self._used_at = self._monotonic()
+        assert self._channel is not None
+        try:
+            self._channel.send(dump_lines(lines, origin))
+        except GoneError:
+            self._lose("")
+        return partial(self._answer, portion)
+
+    def _answer(self, portion: _Portion) -> Evaluated:
+        while portion.answer is None and portion in self._under_way:
+            self._receive(wait=True)
+        if portion.answer is None:
+            return evaluate_all(portion.lines, portion.origin, self._rules)
+        return load_evaluated(portion.answer, self._rules)
+
+    def _receive(self, *, wait: bool) -> None:
+        """Take the answers that are there; at least one, if it is to be waited for."""
+        assert self._channel is not None
+        try:
+            while (answer := self._channel.receive(wait=wait)) is not None:
+                wait = False
+                if self._started:
+                    self._under_way.popleft().answer = answer
+                self._started = True
+        except GoneError:
+            self._lose("")
+
+    def _lose(self, problem: str) -> None:
+        """Go on without; a second one might end as the first did."""
+        if self._channel is not None:
+            problem = problem or f"it ended with status {self._channel.close()}"
+        self._forget()
+        self._lost = True
+        self._tell_loss(problem)
+
+    def _forget(self) -> None:
+        self._channel = None
+        self._started = False
+        self._under_way.clear()
+        self._backlog = 0

@@ -1,0 +1,105 @@
+"""A backlog is evaluated on a second core, by a process of which the operator need not know."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.misbehaving import MisbehavingServer
+from tests.running import Program, Running, config_for, metric_line, wait_until
+
+LINES = 20_000
+
+pytestmark = pytest.mark.skipif(
+    len(os.sched_getaffinity(0)) == 1, reason="one core: there is no second process; run on two"
+)
+
+
+def children(pid: int) -> list[int]:
+    """Processes that one has started."""
+    return [
+        int(child)
+        for task in Path(f"/proc/{pid}/task").iterdir()
+        for child in (task / "children").read_text().split()
+    ]
+
+
+@pytest.fixture
+def backlog(tmp_path: Path) -> Path:
+    """A log that takes seconds to evaluate."""
+    log = tmp_path / "worker.log"
+    log.write_bytes(b"".join(map(metric_line, range(LINES))))
+    return log
+
+
+def evaluator_of(running: Running) -> int:
+    """The process that it starts for a backlog."""
+    wait_until(lambda: running.ended or children(running.process.pid), "the evaluator")
+    (pid,) = children(running.process.pid)
+    return pid
+
+
+def test_a_backlog_is_delivered_once_each_though_its_evaluator_is_killed(
+    tmp_path: Path, backlog: Path
+) -> None:
+    """A kill -9 of the process that evaluates: each event comes once, the loss is one warning, the exit is 0."""
+    with MisbehavingServer() as server:
+        program = Program(tmp_path, config_for(server.url, str(backlog)))
+        with program.start("--once") as running:
+            os.kill(evaluator_of(running), signal.SIGKILL)
+            assert running.wait() == 0
+    assert len(server.accepted) == len(set(server.accepted)) == LINES
+    assert running.events().count("evaluator_lost") == 1
+
+
+def test_a_backlog_gives_the_ids_of_a_preview_and_the_evaluator_ends(tmp_path: Path, backlog: Path) -> None:
+    """The same ids in the same order as without it; nobody is left when the program has ended."""
+    with MisbehavingServer() as server:
+        program = Program(tmp_path, config_for(server.url, str(backlog)))
+        with program.start("--once") as running:
+            evaluator = evaluator_of(running)
+            assert running.wait() == 0
+        assert server.accepted == program.preview_ids()
+    assert not Path(f"/proc/{evaluator}").exists()
+    assert "evaluator_lost" not in running.events()
+
+
+def test_the_daemon_killed_in_a_backlog_goes_on_where_it_was(tmp_path: Path, backlog: Path) -> None:
+    """A kill -9 while lines are under way in the other process: none is lost, and its process ends, too."""
+    with MisbehavingServer() as server:
+        program = Program(tmp_path, config_for(server.url, str(backlog)))
+        with program.start() as running:
+            evaluator = evaluator_of(running)
+            wait_until(lambda: len(server.accepted) > LINES // 4, "some of the backlog")
+            running.send(signal.SIGKILL)
+            running.wait()
+        wait_until(lambda: not _lives(evaluator), "the evaluator to end")
+        with program.start("--once") as running:
+            assert running.wait() == 0
+    assert set(server.accepted) == set(program.preview_ids())
+    assert len(server.accepted) < LINES + 2000, "more was repeated than one batch under way"
+
+
+def _lives(pid: int) -> bool:
+    """Whether it has not ended; where nobody reaps orphans it stays as a zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_a_stop_in_a_backlog_is_no_loss(tmp_path: Path, backlog: Path) -> None:
+    """Where systemd signals every process of a group, the evaluator stays until it is not needed any more."""
+    with MisbehavingServer() as server:
+        program = Program(tmp_path, config_for(server.url, str(backlog)))
+        with program.start() as running:
+            os.kill(evaluator_of(running), signal.SIGTERM)
+            assert running.stop() == 0
+        assert "evaluator_lost" not in running.events()
+        said = json.loads(program.call("status", "--json").stdout)
+        assert said["outbox"]["events"] + len(server.accepted) <= LINES
+        with program.start("--once") as running:
+            assert running.wait() == 0
+    assert sorted(server.accepted) == sorted(program.preview_ids())
