@@ -134,10 +134,10 @@ def _read_plain(text: str) -> list[Value] | None:
     escaped = "\\" in text
     parts = _STRINGS.split(text) if escaped else text.split('"')
     quotes = len(parts) - 1
-    if quotes % 2 or sum(map(len, parts)) + quotes != len(text):
+    if quotes % 2 or (escaped and sum(map(len, parts)) + quotes != len(text)):
         return None  # a string without an end
     spell = _spell if quotes <= _FEW and len(text) <= _SHORT else _spell.__wrapped__
-    between = [spell(part) for part in parts[::2]]
+    between = list(map(spell, parts[::2]))
     if None in between:
         return None
     parts[::2] = cast("list[str]", between)

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from extractor.decode.assemble import Logical
 from extractor.decode.record import decode_json
 from extractor.ruleset.event import TimeSource
-from extractor.ruleset.index import Entry, ReadyRules
+from extractor.ruleset.index import Decoded, Entry, ReadyRules
 from extractor.ruleset.outcome import Outcome, Rejection
-from extractor.ruleset.path import Scope
 from extractor.ruleset.projection import Showing
 from extractor.ruleset.rule import Decode
 from extractor.ruleset.scope import all_hold, decode_field, elements
@@ -40,7 +39,7 @@ def evaluate(line: Logical, origin: Origin, ready: ReadyRules) -> Outcome:
         are empty, `reason` says why.
     """
     record = decode_json(line.text)
-    if isinstance(record, Reason):
+    if not isinstance(record, dict):
         return Outcome(reason=record)
     fields = _Fields(record, ready.index.decodings)
     showing = None
@@ -64,12 +63,12 @@ def _apply(
 ) -> None:
     """Let one rule, whose conditions on the line hold, give what it gives."""
     rule = entry.rule
-    scope: Scope = record
+    scope = record
     if entry.decoding >= 0:
         decoded = fields.decoded(entry.decoding)
         if decoded is None:
             return
-        if isinstance(decoded, Reason):
+        if not isinstance(decoded, dict):
             showing.rejections.append(Rejection(decoded, rule.id))
             return
         if not all_hold(entry.when_decoded, decoded):
@@ -96,9 +95,9 @@ class _Fields:
     def __init__(self, record: dict[str, object], decodings: tuple[tuple[Decode, ...], ...]) -> None:
         self._record = record
         self._decodings = decodings
-        self._scopes: dict[int, Scope | Reason | None] = {}
+        self._scopes: dict[int, Decoded] = {}
 
-    def decoded(self, number: int) -> Scope | Reason | None:
+    def decoded(self, number: int) -> Decoded:
         """The record with decoded fields under their names; a reason where one is no such text.
 
         None where a field is not there: some lines of a job have no arguments at all, and nothing is wrong with them.
@@ -107,7 +106,7 @@ class _Fields:
             self._scopes[number] = self._decode(self._decodings[number])
         return self._scopes[number]
 
-    def _decode(self, steps: tuple[Decode, ...]) -> Scope | Reason | None:
+    def _decode(self, steps: tuple[Decode, ...]) -> Decoded:
         scope = dict(self._record)
         for step in steps:
             if step.path.find(self._record) is None:

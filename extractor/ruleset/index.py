@@ -7,10 +7,13 @@ from operator import attrgetter
 
 from extractor.ruleset.condition import Condition, Equals
 from extractor.ruleset.draft import DraftFrame
-from extractor.ruleset.path import Path, Scope
+from extractor.ruleset.path import Path
 from extractor.ruleset.projection import Projection
 from extractor.ruleset.rule import Decode, Rule, RuleSet
 from extractor.telemetry import Reason
+
+Decoded = dict[str, object] | Reason | None
+"""A record with decoded fields under their names; a reason where one is no such text, None where one is not there."""
 
 
 class ReadyRules:
@@ -117,9 +120,7 @@ class RuleIndex:
         )
         return cls(by_field, tuple(always), tuple(decodings))
 
-    def candidates(
-        self, record: dict[str, object], decoded: Callable[[int], Scope | Reason | None]
-    ) -> Sequence[Entry]:
+    def candidates(self, record: dict[str, object], decoded: Callable[[int], Decoded]) -> Sequence[Entry]:
         """Entries whose indexed fields fit, in the order of their rules.
 
         Args:
@@ -133,7 +134,7 @@ class RuleIndex:
                 entries = branch.entries
                 if branch.gate is not None:
                     scope = decoded(branch.decoding)
-                    if scope is not None and not isinstance(scope, Reason):
+                    if isinstance(scope, dict):
                         at_gate = branch.gate.find(scope)
                         entries = (
                             branch.by_text.get(at_gate, branch.ungated)

@@ -9,7 +9,7 @@ What is made once a line or more is a named tuple: immutable as a frozen datacla
 from collections.abc import Callable, Iterator, Mapping
 from enum import IntEnum
 from types import MappingProxyType
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from extractor.ruleset.event import Event
 from extractor.telemetry import Reason
@@ -30,6 +30,10 @@ class Standing(IntEnum):
     FORGOTTEN = 0  # reset by a forgetting line: what comes next is new again
     KNOWN = 1
     CONFLICT = 2  # several values were remembered: recalls nothing
+
+
+_FORGOTTEN: Final = Standing.FORGOTTEN
+_KNOWN: Final = Standing.KNOWN
 
 
 class Memo(NamedTuple):
@@ -141,7 +145,7 @@ def resolve(outcome: Outcome, memory: Memory, *, keep_values: bool = True) -> It
     """
     for effect in outcome.memory:
         if isinstance(effect, Forget):
-            memory.write(effect.key, Memo(Standing.FORGOTTEN, reset=effect.by))
+            memory.write(effect.key, Memo(_FORGOTTEN, reset=effect.by))
         else:
             _remember(memory, effect, keep_values=keep_values)
     for pending in outcome.events:
@@ -151,15 +155,15 @@ def resolve(outcome: Outcome, memory: Memory, *, keep_values: bool = True) -> It
 def _remember(memory: Memory, effect: Remember, *, keep_values: bool) -> None:
     value = effect.value if keep_values else None
     before = memory.read(effect.key)
-    if before is None or before.standing is Standing.FORGOTTEN:
+    if before is None or before.standing is _FORGOTTEN:
         reset = before.reset if before else b""
-        memory.write(effect.key, Memo(Standing.KNOWN, effect.digest, reset, value))
-    elif before.standing is Standing.KNOWN:
+        memory.write(effect.key, Memo(_KNOWN, effect.digest, reset, value))
+    elif before.standing is _KNOWN:
         if before.digest != effect.digest:
             memory.write(effect.key, Memo(Standing.CONFLICT, reset=before.reset))
         elif before.value != value:
             # The digest proves that it is the same value: met while opted out and known again now, or the reverse.
-            memory.write(effect.key, Memo(Standing.KNOWN, effect.digest, before.reset, value))
+            memory.write(effect.key, Memo(_KNOWN, effect.digest, before.reset, value))
 
 
 def _meet(pending: PendingEvent, memory: Memory) -> Event | Rejection:
@@ -170,17 +174,17 @@ def _meet(pending: PendingEvent, memory: Memory) -> Event | Rejection:
     if pending.once is not None:
         before = memory.read(pending.once)
         if before is not None:
-            if before.standing is not Standing.FORGOTTEN:
+            if before.standing is not _FORGOTTEN:
                 return Rejection(Reason.ALREADY_SEEN, pending.rule, whole_event=True)
             reset = before.reset
-        writes.append((pending.once, Memo(Standing.KNOWN, reset=reset)))
+        writes.append((pending.once, Memo(_KNOWN, reset=reset)))
     if (changed := pending.changed) is not None:
         before = memory.read(changed.key)
-        known = before is not None and before.standing is Standing.KNOWN
+        known = before is not None and before.standing is _KNOWN
         last = before.digest if before is not None and known else changed.initial
         if last == changed.digest:
             return Rejection(Reason.UNCHANGED, pending.rule, whole_event=True)
-        writes.append((changed.key, Memo(Standing.KNOWN, changed.digest, before.reset if before else b"")))
+        writes.append((changed.key, Memo(_KNOWN, changed.digest, before.reset if before else b"")))
     built = pending.build(reset, _recalled(pending, memory))
     if type(built) is Event:
         # Only a fact is remembered as seen: one that was rejected may still show on a better line.
@@ -193,6 +197,6 @@ def _recalled(pending: PendingEvent, memory: Memory) -> Mapping[str, str]:
     recalled = {}
     for slot, key in pending.recalls.items():
         memo = memory.read(key)
-        if memo is not None and memo.standing is Standing.KNOWN and memo.value is not None:
+        if memo is not None and memo.standing is _KNOWN and memo.value is not None:
             recalled[slot] = memo.value
     return recalled

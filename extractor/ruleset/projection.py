@@ -102,8 +102,8 @@ class Projection:
         self._rule = rule
         self._rules = rules
         self.frame: DraftFrame | None = None
-        self._held: list[Callable[[Scope], object]] = []
-        self._places: dict[tuple[str | int, ...], int] = {}
+        self._ways: list[tuple[int, str | int]] = []
+        self._places: dict[tuple[str | int, ...], int] = {(): 0}
         self._forget = [(forget.event, self._key(forget.key)) for forget in rule.forget]
         self._remember = [(one.memory, self._key(one.by), self._reader(one.value)) for one in rule.remember]
         if rule.event is None:
@@ -142,12 +142,12 @@ class Projection:
     def _place(self, path: Path) -> tuple[int, str | int]:
         """Which of the held objects the last step of a path is taken in, and that step."""
         *way, leaf = path.steps
-        if not way:
-            return 0, leaf
-        number = self._places.get(tuple(way))
-        if number is None:
-            self._held.append(Path(path.text, tuple(way)).find)
-            number = self._places[tuple(way)] = len(self._held)
+        number = 0
+        for end, step in enumerate(way, 1):
+            before, number = number, self._places.get(tuple(way[:end]), 0)
+            if not number:
+                self._ways.append((before, step))
+                number = self._places[tuple(way[:end])] = len(self._ways)
         return number, leaf
 
     def _finder(self, path: Path) -> Find:
@@ -162,6 +162,8 @@ class Projection:
 
     def _reader(self, value: Value) -> Read:
         """`Value.read`, for a value of one path."""
+        if not value.paths:
+            return _nothing
         if len(value.paths) != 1 or value.map is not None:
             return lambda held: value.read(held[0])
         number, leaf = self._place(value.paths[0])
@@ -183,7 +185,8 @@ class Projection:
             (only,) = finders
 
             def single(held: Held) -> tuple[str, ...] | None:
-                part = key_part(only(held))
+                found = only(held)
+                part = found if type(found) is str else key_part(found)
                 return None if part is None else (part,)
 
             return single
@@ -207,7 +210,10 @@ class Projection:
 
     def give(self, scope: Scope, position: str, showing: Showing) -> None:
         """Add what the rule gives in a scope to what the line shows."""
-        held: Held = [scope, *[find(scope) for find in self._held]]
+        held: Held = [scope]
+        for number, step in self._ways:
+            inner = held[number]
+            held.append(inner.get(step) if type(inner) is dict else step_into(inner, step))
         identity = self._rules.identity
         for event, key in self._forget:
             if (parts := key(held)) is not None:
@@ -336,6 +342,10 @@ class Projection:
             return showing.time, showing.time_source
         # A file's modification time is whatever somebody set it to.
         return (LAST_TIME if showing.time > 0 else 0.0), showing.time_source
+
+
+def _nothing(_: Held) -> None:
+    """What a value without a path finds on any line."""
 
 
 def _is_nothing(value: Value) -> bool:

@@ -1,6 +1,7 @@
 """What a rule looks at on one line: the record, the fields it decodes, the elements of the lists it goes over."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from extractor.decode.errors import ParseError
 from extractor.decode.graphql import as_record, root_fields
@@ -12,6 +13,9 @@ from extractor.ruleset.rule import Decode, ForEach, Notation, Rule
 MAX_ELEMENTS = 10_000
 """How often a rule is met on one line: an event takes about 1 kB of memory, and a hostile line of 1 MiB has room for
 300,000 elements. What is beyond is rejected and counted."""
+
+_RUBY_INSPECT: Final = Notation.RUBY_INSPECT
+"""By a name of its own, as other members that every line needs: Python 3.11 takes 100 ns to find one in its class."""
 
 
 def all_hold(conditions: tuple[Condition, ...], scope: Scope) -> bool:
@@ -28,14 +32,12 @@ def decode_field(step: Decode, record: Scope) -> object:
     if not isinstance(text, str):
         return None
     try:
-        match step.notation:
-            case Notation.RUBY_INSPECT:
-                return parse_arguments(text)
-            case Notation.GRAPHQL:
-                variables = step.variables.find(record) if step.variables is not None else None
-                name = step.operation_name.find(record) if step.operation_name is not None else None
-                known = variables if isinstance(variables, dict) else {}
-                return as_record(root_fields(text, known, name if isinstance(name, str) else None))
+        if step.notation is _RUBY_INSPECT:
+            return parse_arguments(text)
+        variables = step.variables.find(record) if step.variables is not None else None
+        name = step.operation_name.find(record) if step.operation_name is not None else None
+        known = variables if isinstance(variables, dict) else {}
+        return as_record(root_fields(text, known, name if isinstance(name, str) else None))
     except ParseError:
         return None
 

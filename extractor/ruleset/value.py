@@ -19,7 +19,8 @@ from extractor.telemetry import Reason
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
 _DATETIME = re.compile(
-    r"(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}:\d{2})(\.\d{1,9})?\s?(?:Z|UTC|([+-])(\d{2}):?(\d{2}))?", re.ASCII
+    r"(\d{4}-\d{2}-\d{2}[T ](?:[01]\d|2[0-3]):[0-5]\d):([0-5]\d)(\.\d{1,9})?\s?(?:Z|UTC|([+-])(\d{2}):?(\d{2}))?",
+    re.ASCII,
 )
 LAST_TIME = 9_999_999_999.0
 """Unix seconds, in the year 2286. Times outside of 1970 to there are somebody's mistake, and some of them no calendar
@@ -28,6 +29,11 @@ can write; a greater number in a line is one of milliseconds."""
 
 _doubt = lru_cache(maxsize=4096)(doubt_text)
 """Answers are kept for as many texts as an installation has codes and names: at most 4 MB of them."""
+
+_ANSWERS = 2048
+_SHORT = 255
+"""Answers that are kept for equal constraints, and characters of their texts: codes, organizations and members come
+again and again. At most 2 MB each."""
 
 
 class Type(StrEnum):
@@ -110,7 +116,9 @@ def _admitter(constraint: Constraint) -> Callable[[object], ScalarValue | Reason
     return admit
 
 
+@lru_cache(64)
 def _text_admitter(constraint: Constraint) -> Callable[[object], ScalarValue | Reason]:
+    """What admits texts; one for all constraints that are alike, with the answers that it keeps at hand."""
     fit = _FIT_TEXT[constraint.type]
     max_length, enum = constraint.max_length, constraint.enum
     matches = None if constraint.pattern is None else constraint.pattern.matches
@@ -130,7 +138,14 @@ def _text_admitter(constraint: Constraint) -> Callable[[object], ScalarValue | R
             return Reason.LOOKS_PRIVATE
         return text
 
-    return admit
+    if constraint.type is Type.DATETIME:  # hardly any comes again
+        return admit
+    known = lru_cache(_ANSWERS)(admit)
+
+    def admit_known(value: object) -> ScalarValue | Reason:
+        return known(value) if type(value) is str and len(value) <= _SHORT else admit(value)
+
+    return admit_known
 
 
 def _fit_string(value: object) -> str | None:
@@ -197,19 +212,36 @@ def parse_time(value: object) -> float | None:
         return value / 1000 if value > LAST_TIME else float(value)
     if not isinstance(value, str) or (match := _DATETIME.fullmatch(value)) is None:
         return None
-    date, time, fraction, sign, hours, minutes = match.groups()
-    try:
-        whole = dt.datetime.fromisoformat(f"{date}T{time}+00:00").timestamp()
-    except ValueError:
+    minute, second, fraction, sign, hours, minutes = match.groups()
+    begun = _parse_minute(minute)
+    if begun is None:
         return None
     east = (int(hours) * 3600 + int(minutes) * 60) * (-1 if sign == "-" else 1) if sign else 0
-    seconds = whole - east + float(fraction or 0)
+    seconds = begun + int(second) - east + float(fraction or 0)
     return seconds if is_time(seconds) else None
 
 
+@lru_cache(256)
+def _parse_minute(text: str) -> float | None:
+    """Unix seconds of `2026-11-22T10:00`, in UTC; None on a day that no month has. Lines of one time stand together."""
+    try:
+        return dt.datetime.fromisoformat(f"{text}:00+00:00").timestamp()
+    except ValueError:
+        return None
+
+
 def render_time(seconds: float) -> str:
-    """Unix seconds as ISO 8601 in UTC with milliseconds, exactly as the library's `track()` writes it."""
-    return dt.datetime.fromtimestamp(seconds, dt.UTC).isoformat(timespec="milliseconds")
+    """A time (see `is_time`) as ISO 8601 in UTC with milliseconds, exactly as the library's `track()` writes it."""
+    whole = int(seconds)
+    microseconds = round((seconds - whole) * 1_000_000)
+    if microseconds == 1_000_000:
+        whole, microseconds = whole + 1, 0
+    return f"{_render_second(whole)}.{microseconds // 1000:03}+00:00"
+
+
+@lru_cache(256)
+def _render_second(seconds: int) -> str:
+    return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def is_ignored(found: object, ignore: tuple[ScalarValue, ...]) -> bool:

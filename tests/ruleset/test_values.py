@@ -1,6 +1,7 @@
 """Values: each type takes its own and nothing else, and what leaves is within its constraints."""
 
 import datetime as dt
+from operator import add
 from typing import Any
 
 import pytest
@@ -95,6 +96,20 @@ def test_a_word_of_the_rule_s_own_is_not_looked_at() -> None:
     """An enum says every text that may leave; and a rule may say why it need not be looked at."""
     assert constraint(Type.STRING, enum=("+33197828348",)).admit("+33197828348") == "+33197828348"
     assert constraint(Type.STRING, check_text=False).admit("+33197828348") == "+33197828348"
+
+
+ROUNDED = st.builds(
+    add,
+    st.integers(0, int(LAST_TIME) - 1),
+    st.sampled_from([0.0005, 0.001, 0.9994999, 0.9999994, 0.9999996]),
+)
+
+
+@given(st.floats(0, LAST_TIME) | ROUNDED)
+def test_a_time_is_written_as_datetime_writes_it(seconds: float) -> None:
+    """Rounded to microseconds, then cut to milliseconds: the library's `track()` does the same."""
+    moment = dt.datetime.fromtimestamp(seconds, dt.UTC)
+    assert render_time(seconds) == moment.isoformat(timespec="milliseconds")
 
 
 @given(st.floats(0, LAST_TIME))
