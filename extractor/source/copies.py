@@ -30,24 +30,23 @@ class Copies:
 
         While its original lives nothing can be lost with it; as soon as that is emptied, the copy continues it.
         """
-        since = self._copy_since(file)
-        if since is not None:
-            self._waiting[file.key] = since
-        return since is not None
+        originals = [known for known in self._originals(file) if self._starts_like(known, file)]
+        return bool(originals) and self.waits(file, steady=all(known.checked for known in originals))
+
+    def waits(self, file: Followed, *, steady: bool = True) -> bool:
+        """Whether a file has changed less than `settle_s` ago; from now on, unless all is `steady`."""
+        now = self._register.clock.monotonic()
+        size, since = self._waited.get(file.key, (-1, now))
+        if size != file.size or not steady:
+            since = now
+        if now - since >= self._register.limits.settle_s:
+            return False
+        self._waiting[file.key] = (file.size, since)
+        return True
 
     def is_one(self, file: Followed) -> bool:
         """Whether a file so far is equal to one that lives, of which it may be a copy by its name."""
         return any(self._starts_like(known, file) for known in self._originals(file))
-
-    def _copy_since(self, file: Followed) -> tuple[int, float] | None:
-        originals = [known for known in self._originals(file) if self._starts_like(known, file)]
-        if not originals:
-            return None
-        now = self._register.clock.monotonic()
-        size, since = self._waited.get(file.key, (-1, now))
-        if size != file.size or not all(known.checked for known in originals):
-            since = now
-        return (file.size, since) if now - since < self._register.limits.settle_s else None
 
     def _originals(self, file: Followed) -> list[Followed]:
         """The files that live and that this one, by its name, may be a rotated copy of: beside it, else above it.

@@ -1,19 +1,17 @@
 """Find vanished files again: under another name, in a copy, compressed, restored; else say what was lost with them."""
 
 import os
-import stat
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterable
 
-from extractor.source.beside import Beside
 from extractor.source.copies import Copies
 from extractor.source.discover import Found
 from extractor.source.followed import Followed, State
-from extractor.source.handle import may_hold_more, open_handle
-from extractor.source.identity import HEAD, Compared, Verdict
-from extractor.source.names import age_key, is_compressed, is_sibling
+from extractor.source.handle import may_hold_more
+from extractor.source.identity import Compared, Verdict
+from extractor.source.names import age_key, is_compressed
 from extractor.source.newcomers import Newcomers
 from extractor.source.register import Register
+from extractor.source.siblings import Siblings
 from extractor.telemetry import IncidentKind
 
 _PIECE = 65536
@@ -26,7 +24,7 @@ class Links:
     def __init__(self, register: Register, newcomers: Newcomers) -> None:
         self._register = register
         self._newcomers = newcomers
-        self._beside = Beside()
+        self._siblings = Siblings(register)
         self._copies = Copies(register)
         self._families: dict[str, list[Followed]] | None = None
 
@@ -36,7 +34,7 @@ class Links:
         Its inode beside where it was; all its bytes at a wanted path; all its bytes in a copy beside it; at last,
         the first of its bytes in what stands at a wanted path.
         """
-        self._beside.clear()
+        self._siblings.clear()
         vanished, self._register.vanished = _provable_first(self._register.vanished), []
         for gone in vanished:
             if gone.unresolved is not None:
@@ -60,7 +58,7 @@ class Links:
                 continue
             if (gone_one := self._vanished_one(file) or self._mistaken_one(file)) is not None:
                 self.go_on(gone_one, file)
-            elif not settle and self._copies.may_be_one(file):
+            elif not settle and (self._copies.may_be_one(file) or self._is_coming_back(file)):
                 self._register.handles.close(file)
             else:
                 if not file.withheld:
@@ -75,6 +73,15 @@ class Links:
                 self._found_beside(gone)
         for file in left:
             self._take_over(file)
+
+    def _is_coming_back(self, file: Followed) -> bool:
+        """Whether a new file so far has only the first lines of a vanished one: it may be restored at this moment."""
+        for gone in self._register.lost_alike(file):
+            compared = gone.identity.compare(file.read_at, file.size, gone.offset, gone.seen)
+            line = compared.resume or compared.line
+            if compared.verdict is Verdict.CUT and line and compared.kept >= file.size:
+                return self._copies.waits(file)
+        return False
 
     def _take_over(self, file: Followed) -> None:
         """A new file that starts like a vanished one is an older state of it, restored: what it has was read.
@@ -202,14 +209,14 @@ class Links:
         if gone.unresolved is IncidentKind.UNOPENED:
             return False
         less: list[tuple[Found, Compared]] = []
-        for path, status in self._siblings(gone):
+        for path, status in self._siblings.of(gone):
             found = Found(path, status, gone.source, gone.rank, (status.st_dev, status.st_ino))
             if same_inode and (found.key != gone.key or found.key in self._newcomers.fresh):
                 continue  # what was opened as new was held against it, or will be
             settled = gone.withheld or (gone.quiet and not may_hold_more(path, gone.size))
             useless = is_compressed(path) and settled
             try:
-                compared = None if useless else self._continues(gone, path, status)
+                compared = None if useless else self._siblings.continue_at(gone, path, status)
             except PermissionError:
                 if found.key != gone.key or gone.unresolved is IncidentKind.TRUNCATED:
                     continue
@@ -228,7 +235,7 @@ class Links:
     def _goes_on_at(self, gone: Followed, found: Found, compared: Compared | None = None) -> bool:
         cut = compared if compared is not None and compared.verdict is Verdict.CUT else None
         file = self._newcomers.opened(found)
-        weak = compared is not None and not compared.resume
+        weak = not gone.identity.places if compared is None else not compared.resume
         if file is not None and weak and self._copies.is_one(file):
             self._register.handles.close(file)  # it only begins alike
             return False
@@ -236,76 +243,9 @@ class Links:
             self.go_on(gone, file, cut)
         return file is not None
 
-    def _siblings(self, file: Followed) -> Iterator[tuple[str, os.stat_result]]:
-        """Files beside a vanished one that have its inode, or a name like a rotated copy's, and are not known.
-
-        Compressed ones come last: what is still there as it was is better.
-        """
-        live = os.path.basename(file.lineage)
-        found: list[tuple[bool, str]] = []
-        near_paths = (file.lineage, file.path, os.path.realpath(file.path))
-        for folder in dict.fromkeys(os.path.dirname(path) for path in near_paths):
-            try:
-                near = self._beside.near(folder, file.key[1], live)
-            except OSError:
-                continue  # the folder went too: nothing to be found there now
-            found += [(is_compressed(path), path) for path in near]
-        for _, path in sorted(found):
-            try:
-                status = os.stat(path)
-            except OSError:
-                continue
-            if stat.S_ISREG(status.st_mode) and (status.st_dev, status.st_ino) not in self._register.present:
-                yield path, status
-
-    def _continues(self, gone: Followed, path: str, status: os.stat_result) -> Compared | None:
-        """What makes the file at a path the continuation of a vanished one, or None.
-
-        It has all the bytes that were read of it (if there were none: its first line, or all that was seen); or it
-        has its inode, and some of them. A file of which nothing is known but that it was empty is followed by its
-        inode, if the name fits too.
-
-        Raises:
-            PermissionError: It cannot be opened for now.
-        """
-        name = os.path.basename(path)
-        try:
-            handle = open_handle(path)
-        except PermissionError:
-            raise
-        except OSError:
-            return None
-        try:
-            # How long a compressed one is shows only at its end.
-            size = max(gone.offset, min(gone.size, HEAD[-1])) if is_compressed(name) else handle.size()
-            compared = gone.identity.compare(handle.read_at, size, gone.offset)
-        except OSError:
-            return None
-        finally:
-            handle.close()
-        same_inode = (status.st_dev, status.st_ino) == gone.key and not is_compressed(name)
-        if compared.verdict is Verdict.CUT:
-            return compared if same_inode and compared.proven else None
-        if compared.verdict is Verdict.REWRITTEN:
-            return None
-        if not (gone.offset or compared.line or same_inode or is_compressed(name) or size >= gone.seen):
-            return None  # it only begins alike
-        fits = same_inode and not gone.identity.places and is_sibling(name, os.path.basename(gone.lineage))
-        return compared if compared.proven or fits else None
-
     def copied_away(self, file: Followed) -> bool:
-        """Whether a sibling holds all that was read of a file that is shorter now: it was emptied, not cut.
-
-        If nothing was read, all that was seen: another that begins alike would do else.
-        """
-        self._beside.clear()
-        for path, status in self._siblings(file):
-            if not (file.offset or is_compressed(path) or status.st_size >= file.size):
-                continue
-            with suppress(PermissionError):
-                if self._continues(file, path, status) is not None:
-                    return True
-        return False
+        """See `Siblings`."""
+        return self._siblings.have_all_of(file)
 
     def resolve(self, *, settle: bool) -> None:
         """Say what was lost with the files that were not found again in time."""
@@ -324,7 +264,7 @@ class Links:
                 file.unresolved = None
                 file.size = min(file.size, file.offset)  # counted, once
                 self._register.index(file)
-        self._beside.clear()
+        self._siblings.clear()
 
     def _family(self, gone: Followed) -> list[Followed]:
         """The files that live where a vanished one was live, or were: what it had may be part of them."""

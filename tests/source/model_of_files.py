@@ -22,6 +22,7 @@ class Body:
     alias: bool = False  # a copy of a file that lives: not looked into until that is emptied
     copied: bool = False  # a copy, whatever became of its original
     again: bool = False  # what was there before, under another inode
+    partly: bool = False  # so far, at least: it may have to wait
     shut: bool = False  # a look has seen it and could not open it
     ended: bool = False  # its unterminated last line was given as it is
     seen: set[bytes] = field(default_factory=set)

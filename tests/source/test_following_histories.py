@@ -175,6 +175,10 @@ VANISHED = {
         "What only begins alike in a known inode is not that file, which is elsewhere.",
         "write_half; write 2; step; cut; take_away; restore; crash; move_aside; write_half",
     ),
+    "its inode used again by a copy of what is in its place": History(
+        "What was always empty is not a copy of a file that lives, though that has its inode.",
+        "write_half; cut; look; crash; edit 1; copytruncate looks; rotate compress",
+    ),
 }
 
 UNREADABLE = {

@@ -81,7 +81,7 @@ class Following(Files, RuleBasedStateMachine):
         )  # should other lines come there before the next look, nobody can say how many went
         body.known, body.trimmed = body.known and bool(body.seen), True
         self.destroy(body, gone)
-        body.data = b"".join(kept)
+        body.data, body.partly = b"".join(kept), body.again
         os.truncate(self.at(LIVE), len(body.data))
 
     # -- rotation -----------------------------------------------------------------------------------------------
@@ -169,7 +169,9 @@ class Following(Files, RuleBasedStateMachine):
         spare.write_bytes(old.data)
         spare.rename(self.at(LIVE))
         # By what was seen of the old one it may be found, but what it has besides was met by no look yet.
-        self.paths[LIVE] = Body(old.data, trimmed=old.trimmed, again=True, seen=set(old.seen))
+        self.paths[LIVE] = Body(
+            old.data, trimmed=old.trimmed, again=True, partly=old.trimmed, seen=set(old.seen)
+        )
         self.twice += len(old.data) if old.shut else 0
         if old.held:
             self.adrift.append(old)
@@ -216,6 +218,8 @@ class Following(Files, RuleBasedStateMachine):
                 body.known = False
             if body.alias or not self.reachable(name, body) or (body.copied and not body.held and blind):
                 continue
+            if body.partly and not body.held:
+                continue
             if body.hidden and not body.held:
                 body.shut = True
                 continue
@@ -230,6 +234,8 @@ class Following(Files, RuleBasedStateMachine):
         """Longer than what vanished, what was renamed, or what may be a copy is given to show."""
         self.look()
         self.recorder.clock.advance(100.0 if long else 6.0)
+        for body in self.paths.values():
+            body.partly = False
         self.look()
         for name, body in self.paths.items():
             body.ended = body.ended or (name != LIVE and bool(body.tail()))
