@@ -127,7 +127,7 @@ class Files:
 
     def destroy(self, body: Body, data: bytes) -> None:
         """Lines that are gone unless another file has them excuse themselves, with what was seen of them."""
-        if body.again and body.hidden and not body.held:
+        if body.again and (body.hidden or body.shut) and not body.held:
             self.twice += len(data)
         elsewhere = {
             line

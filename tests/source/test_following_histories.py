@@ -256,6 +256,10 @@ UNREADABLE = {
         "While a known inode cannot be read nobody knows that only the copy has its bytes.",
         "write; wait; crash; copytruncate 1; chmod hidden; rotate compress; look; delete app.log.1.gz",
     ),
+    "put in its place, seen unreadable and renamed": History(
+        "What nobody could open while it had a wanted name is counted, whatever another has.",
+        "write; look; edit; chmod hidden; look; chmod; rotate",
+    ),
 }
 
 HISTORIES = {**EMPTIED_OR_CUT, **VANISHED, **UNREADABLE}
