@@ -16,11 +16,10 @@ import extractor
 from extractor import deliver, logs, telemetry
 from extractor.clock import SystemClock
 from extractor.collect import SETTLE_S, Collector, ProgressKind
-from extractor.daemon.expose import Exposure, Running, Scrape
 from extractor.daemon.observe import Loop, Observer
 from extractor.daemon.once import Once
 from extractor.daemon.parts import Parts, Work
-from extractor.daemon.process import Exit, Signals, Systemd, forbid_core_files, leave, tune_interpreter
+from extractor.daemon.process import Exit, Signals, Systemd, forbid_core_files, leave
 from extractor.logs import tell
 from extractor.problems import ProblemError
 from extractor.source.wake import Wake, folders_to_watch
@@ -127,10 +126,9 @@ class Service:
         ended = self._end()
         return once.result if ended is Exit.FINE else ended
 
-    @property
-    def running(self) -> Running:
-        """What gauges are read from."""
-        return Running(self.work.store, self.work.follower.open_handles, lambda: self._wake.healthy)
+    def watches(self) -> bool:
+        """Whether notifications cover every folder. Any thread."""
+        return self._wake.healthy
 
     @property
     def stuck(self) -> bool:
@@ -285,8 +283,9 @@ def serve(path: Path, environ: Mapping[str, str]) -> Exit:
         ProblemError: The config or a pack is broken at the start; later a broken one leaves the old one in force.
         StoreError: The state cannot be had at the start.
     """
+    from extractor.daemon.expose import Exposure, Running, Scrape  # noqa: PLC0415 - `run --once` serves nothing
+
     forbid_core_files()
-    tune_interpreter()
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     with logs.only_voice(), Signals(*numbers) as signals, Systemd(environ) as systemd:
         parts = Parts.load(path, environ)
@@ -306,7 +305,7 @@ def serve(path: Path, environ: Mapping[str, str]) -> Exit:
                 continue
             _tell_start(service, parts, reloaded=before is not None)
             exposure.serve(parts.config.metrics)
-            scrape.attach(service.running)
+            scrape.attach(Running(service.work.store, service.work.follower.open_handles, service.watches))
             ended = service.run(lambda: _reload(path, environ))
             scrape.detach()
             if isinstance(ended, Exit):
@@ -323,7 +322,6 @@ def run_once(path: Path, environ: Mapping[str, str]) -> Exit:
         StoreError: The state cannot be had.
     """
     forbid_core_files()
-    tune_interpreter()
     with logs.only_voice(), Signals(signal.SIGTERM, signal.SIGINT) as signals:
         parts = Parts.load(path, environ)
         logs.set_level(parts.config.log_level)

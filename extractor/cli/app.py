@@ -254,9 +254,10 @@ app.add_typer(state_app)
 def main() -> None:
     """The console script."""
     from extractor.cli.guard import guarded
-    from extractor.daemon.process import forbid_core_files
+    from extractor.daemon.process import forbid_core_files, tune_interpreter
 
     forbid_core_files()
+    tune_interpreter()
     try:
         guarded(app)
     except SystemExit as ended:
