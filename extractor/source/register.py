@@ -129,12 +129,11 @@ class Register:
         self.vanished.append(file)
 
     def away(self, key: Key, modified_ns: int) -> Followed | None:
-        """The file with an inode that vanished last, if what it had is sought or was counted; not one that was emptied."""
+        """The file with an inode that vanished last, if it may be what is there now; not one that was emptied."""
         last = next((file for file in reversed(self.gone.values()) if file.key == key), None)
         if last is None or last.unresolved is IncidentKind.TRUNCATED:
             return None
-        same = last.unresolved is not None or (last.counted and not self.came_after(last, modified_ns))
-        return last if same else None
+        return None if last.unresolved is None and self.came_after(last, modified_ns) else last
 
     def came_after(self, gone: Followed, modified_ns: int) -> bool:
         """Whether what has the inode of a file that is gone was written since: another in its inode, most likely."""

@@ -260,6 +260,10 @@ UNREADABLE = {
         "What nobody could open while it had a wanted name is counted, whatever another has.",
         "write; look; edit; chmod hidden; look; chmod; rotate",
     ),
+    "read, unreadable, away for long, back and gone": History(
+        "What was read is not counted because nobody can see that it is back.",
+        "write; step; chmod hidden; crash; move_aside; wait; move_back; look; delete",
+    ),
 }
 
 HISTORIES = {**EMPTIED_OR_CUT, **VANISHED, **UNREADABLE}

@@ -53,16 +53,42 @@ def test_reading_goes_on_within_what_agrees(lines: list[bytes], keep: int, other
     places=st.dictionaries(st.integers(1, 1 << 50), st.binary(min_size=8, max_size=8), max_size=MAX_PLACES),
     skipping=st.none() | st.integers(0, 1 << 50),
     lineage=st.text(st.characters(exclude_categories=["Cs"]), max_size=50),
-    unresolved=st.sampled_from([None, IncidentKind.TRUNCATED, IncidentKind.VANISHED]),
+    unresolved=st.sampled_from([None, IncidentKind.TRUNCATED, IncidentKind.VANISHED, IncidentKind.UNOPENED]),
+    withheld=st.booleans(),
+    counted=st.integers(0, 1 << 50),
+    blind_size=st.integers(0, 1 << 50),
 )
 def test_packing_and_unpacking(
-    places: dict[int, bytes], skipping: int | None, lineage: str, unresolved: IncidentKind | None
+    places: dict[int, bytes],
+    skipping: int | None,
+    lineage: str,
+    unresolved: IncidentKind | None,
+    *,
+    withheld: bool,
+    counted: int,
+    blind_size: int,
 ) -> None:
     """What is written into a row comes out of it."""
     identity = Identity(
-        places=tuple(sorted(places.items())), skipping=skipping, lineage=lineage, unresolved=unresolved
+        places=tuple(sorted(places.items())),
+        skipping=skipping,
+        lineage=lineage,
+        unresolved=unresolved,
+        withheld=withheld,
+        counted=counted,
+        blind_size=blind_size,
     )
     assert Identity.unpack(identity.pack()) == identity
+
+
+@given(length=st.sampled_from([3, 1023, 1024, 5000, 60_000]))
+def test_the_end_of_the_first_line_is_a_place(length: int) -> None:
+    """Of a long one, too, before anything was read: what else begins as it does is another file."""
+    first = b"x" * length + b"\n"
+    data = first + b"second\n" * 3
+    identity = Identity().learn(lambda at, size: data[at : at + size], len(data), 0)
+    assert compare(identity, first, 0).line
+    assert not compare(identity, b"x" * length + b"y\n", 0).line
 
 
 @given(packed=st.binary(max_size=100), cut=st.integers(0, 60))
