@@ -19,6 +19,10 @@ AUTOCHECKPOINT_PAGES = 4_000  # 16 MB of log before it is copied into the databa
 JOURNAL_LIMIT_BYTES = 64 << 20  # what the log may keep on disk after a large transaction
 MINIMUM_SQLITE = (3, 37, 0)  # STRICT tables
 
+# For each value that is no number and no text sqlite3 looks for an adapter, and where there is none (for bytes) it looks
+# in two more places, at a quarter of a microsecond a value.
+sqlite3.register_adapter(bytes, bytes.__bytes__)
+
 _DAMAGE = frozenset(
     {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH}
 )

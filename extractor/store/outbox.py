@@ -139,15 +139,23 @@ def _between(connection: sqlite3.Connection, low: int, high: int) -> list[int]:
 
 def _move(connection: sqlite3.Connection, low: int, high: int, mark: _Mark) -> int:
     """Everything from one place to another out of the outbox, into the ledger; how many that were."""
-    connection.execute(
-        "INSERT OR REPLACE INTO ledger (message_id, destination, at)"
+    entered = connection.execute(
+        # IGNORE: for REPLACE, which may fail halfway, SQLite copies each page into a temporary file first.
+        "INSERT OR IGNORE INTO ledger (message_id, destination, at)"
         # Sorted: neighbours share a page of the tree, and each page is found once.
         " SELECT message_id, ?, ? FROM outbox WHERE sequence BETWEEN ? AND ? ORDER BY message_id",
         (mark.destination, int(mark.at), low, high),
-    )
+    ).rowcount
+    if entered <= high - low:
+        # Some were acknowledged before and sent again, or others have left from between.
+        connection.execute(
+            "UPDATE ledger SET at = ? WHERE destination = ?"
+            " AND message_id IN (SELECT message_id FROM outbox WHERE sequence BETWEEN ? AND ?)",
+            (int(mark.at), mark.destination, low, high),
+        )
     if mark.keep_messages:
         connection.execute(
-            "INSERT OR REPLACE INTO sent (at, sequence, destination)"
+            "INSERT OR IGNORE INTO sent (at, sequence, destination)"
             " SELECT ?, sequence, ? FROM outbox WHERE sequence BETWEEN ? AND ? ORDER BY sequence",
             (mark.at, mark.destination, low, high),
         )

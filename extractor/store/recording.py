@@ -118,7 +118,7 @@ def record(
         suppressed = suppress_ids(connection, fresh, now=now)
         recorded = Recorded(rejections=tuple(rejections), suppressed=suppressed)
     else:
-        for known in known_ids(connection, list(fresh), destination):
+        for known in known_ids(connection, sorted(fresh), destination):
             del fresh[known]
         _enqueue(connection, fresh, now=now)
         write_first_times(connection, fresh, events)
@@ -167,20 +167,22 @@ def _enqueue(connection: sqlite3.Connection, events: dict[bytes, Event], *, now:
         " coalesce((SELECT max(sequence) FROM event), 0))"
     ).fetchone()
     stored = []
-    waiting = []
     total_bytes = 0
     for sequence, (id_, event) in enumerate(events.items(), last + 1):
         _, name, rule, message, time, time_source, path, offset, *_ = event
         raw, source = path_bytes(path), time_source.value
         seal = seal_event(id_, name, rule, message, time, source, raw, offset)
         stored.append((sequence, id_, name, rule, message, time, source, raw, offset, now, seal))
-        waiting.append((sequence, id_, len(message)))
         total_bytes += len(message)
     connection.executemany("INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", stored)
-    connection.executemany("INSERT INTO outbox VALUES (?, ?, ?)", waiting)
+    connection.execute(
+        # FAIL: a failure ends the transaction anyway, and SQLite need not be able to take back this statement alone.
+        "INSERT OR FAIL INTO outbox SELECT sequence, message_id, length(message) FROM event WHERE sequence > ?",
+        (last,),
+    )
     connection.execute(
         "UPDATE state SET outbox_rows = outbox_rows + ?, outbox_bytes = outbox_bytes + ?",
-        (len(waiting), total_bytes),
+        (len(stored), total_bytes),
     )
 
 

@@ -96,6 +96,23 @@ def test_ledger_forgets_after_its_time(store: Store, clock: FakeClock) -> None:
     assert len(store.record([], [fact("f1")]).events) == 1
 
 
+@pytest.mark.parametrize("resent", [["a", "b", "c"], ["a", "c"]])
+def test_an_id_is_known_from_its_last_acknowledgement_on(
+    store: Store, clock: FakeClock, resent: list[str]
+) -> None:
+    """What was sent again stays known for 400 days from then on, whether it was all there was or a part."""
+    store.record([], [fact(name, event="plan_created" if name in resent else "b") for name in "abc"])
+    store.acknowledge(store.lease(3, 1 << 20))
+    clock.time += 20 * DAY
+    store.resend(0, clock.time, "plan_created")
+    store.acknowledge(store.lease(3, 1 << 20))
+
+    clock.time += 390 * DAY
+
+    assert store.prune().ledger == 3 - len(resent)
+    assert store.record([], [fact(name) for name in resent]).repeats == len(resent)
+
+
 def test_checkpoints_of_files_long_gone_go(store: Store, clock: FakeClock) -> None:
     """State of files is bounded: what no path has led to for 30 days is forgotten, what is there never."""
     store.record([checkpoint("there", 1), checkpoint("gone", 1, gone_since=START)], [])
