@@ -29,12 +29,11 @@ HEAD_BYTES = 64 * 1024
 """How much of a file's first chunk is looked at to tell its envelope."""
 
 
-PORTION = 500
+PORTION = 250
 """Lines of one portion: a chunk of short ones can hold 50,000, and each takes some 5 kB until it is recorded."""
 
-
-AHEAD = 3
-"""Portions that are begun before the first is asked for: one here, beside those that another process has."""
+AHEAD = 9
+"""Portions that are begun before the first is asked for: one here, beside the eight that another process may have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,11 +21,11 @@ from extractor.ruleset.index import ReadyRules
 LARGE = 50
 """Lines of a portion that is worth giving away: some 2 ms of work. Lines of a live log come a few at a time."""
 
-BACKLOG = 2000
-"""Lines without a rest from which more are expected: a process takes as long to start as 5,000 take here."""
+BACKLOG = 1000
+"""Lines without a rest from which more are expected: some 50 ms of work, and a process takes five times that to start."""
 
-AHEAD = 2
-"""Portions that are under way at once: one that is evaluated and one that waits, so that the process never does."""
+AHEAD = 8
+"""Portions that are under way at once: so many that the process has work while the caller records some 2,000 outcomes."""
 
 REST_S = 10.0
 """For how long the process is kept without work."""
