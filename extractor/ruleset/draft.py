@@ -12,6 +12,7 @@ from extractor.ruleset.rule import Rule, RuleSet, Step, UnidentifiedUsers
 from extractor.ruleset.value import Value
 from extractor.telemetry import Reason
 
+_ANONYMOUS = UnidentifiedUsers.ANONYMOUS
 USER_SLOT = "user id"  # has a space, so no property can have this name
 GROUP_SLOT = "group id"
 
@@ -135,7 +136,7 @@ class Draft(NamedTuple):
         """The user id, or else the anonymous id, where the line does not tell the user."""
         rules = self.frame.rules
         known = _admitted(value, recalled)
-        if known is None and rules.unidentified_users is UnidentifiedUsers.ANONYMOUS:
+        if known is None and rules.unidentified_users is _ANONYMOUS:
             return None, rules.identity.anonymous_id(group or "")
         return as_text(value.fallback if known is None else known), None
 

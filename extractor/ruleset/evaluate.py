@@ -44,7 +44,7 @@ def evaluate(line: Logical, origin: Origin, ready: ReadyRules) -> Outcome:
     fields = _Fields(record, ready.index.decodings)
     showing = None
     for entry in ready.index.candidates(record, fields.decoded):
-        if all_hold(entry.when, record):
+        if not entry.when or all_hold(entry.when, record):
             if showing is None:
                 showing = Showing(line, origin.path, origin.time, origin.time_source, ready.rules.identity)
             _apply(entry, record, fields, ready, showing)
@@ -71,10 +71,10 @@ def _apply(
         if not isinstance(decoded, dict):
             showing.rejections.append(Rejection(decoded, rule.id))
             return
-        if not all_hold(entry.when_decoded, decoded):
+        if entry.when_decoded and not all_hold(entry.when_decoded, decoded):
             return
         scope = decoded
-    projection = ready.projection(entry.number)
+    projection = ready.projections[entry.number]
     if not rule.for_each and not rule.when_element:
         showing.matched.append(rule.id)
         projection.give(scope, "0", showing)
@@ -107,12 +107,11 @@ class _Fields:
         return self._scopes[number]
 
     def _decode(self, steps: tuple[Decode, ...]) -> Decoded:
-        scope = dict(self._record)
+        record = self._record
+        scope = dict(record)
         for step in steps:
-            if step.path.find(self._record) is None:
-                return None
-            value = decode_field(step, self._record)
+            value = decode_field(step, record)
             if value is None:
-                return Reason.UNDECODABLE_FIELD
+                return None if step.path.find(record) is None else Reason.UNDECODABLE_FIELD
             scope[step.name] = value
         return scope

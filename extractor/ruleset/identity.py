@@ -20,7 +20,16 @@ _KNOWN_KEYS = 8192
 class Identity:
     """The keyed hashes of one installation. Immutable; `repr` does not show the key."""
 
-    __slots__ = ("_anonymous", "_digest", "_key", "_memory", "_message", "memory_key", "text_digest")
+    __slots__ = (
+        "_anonymous",
+        "_digest",
+        "_key",
+        "_memory",
+        "_message",
+        "memory_key",
+        "organization_key",
+        "text_digest",
+    )
 
     memory_key: Callable[[str, str, tuple[str, ...]], bytes]
     """Kind, name and parts to the key of a row of memory; the kind keeps *once* and *changed* of an event apart
@@ -28,6 +37,9 @@ class Identity:
 
     text_digest: Callable[[str], bytes]
     """`digest` of a text's UTF-8."""
+
+    organization_key: Callable[[str], bytes]
+    """Stands for an organization in the funnel."""
 
     def __init__(self, key: bytes) -> None:
         """Make one from a key of 32 bytes."""
@@ -38,6 +50,7 @@ class Identity:
         self._digest = hashlib.blake2b(key=key, digest_size=KEY_BYTES, person=b"digest")
         self._anonymous = hashlib.blake2b(key=key, digest_size=KEY_BYTES, person=b"anonymous")
         self.memory_key = lru_cache(_KNOWN_KEYS)(self._memory_key)
+        self.organization_key = lru_cache(_KNOWN_KEYS)(self._organization_key)
         self.text_digest = lru_cache(_KNOWN_KEYS)(self._text_digest)
 
     def __reduce__(self) -> tuple[type["Identity"], tuple[bytes]]:
@@ -69,9 +82,8 @@ class Identity:
         """A stable pseudonym of an organization, for `unidentified_users: anonymous`."""
         return _fed(self._anonymous.copy(), (encode(organization),)).hexdigest()
 
-    def organization_key(self, organization: str) -> bytes:
-        """Stands for an organization in the funnel."""
-        return self.memory_key("organization", "", (organization,))
+    def _organization_key(self, organization: str) -> bytes:
+        return self._memory_key("organization", "", (organization,))
 
     def _memory_key(self, kind: str, name: str, parts: tuple[str, ...]) -> bytes:
         return self.memory_keys(kind, name)(parts)

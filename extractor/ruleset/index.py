@@ -22,27 +22,33 @@ class ReadyRules:
     Attributes:
         rules: The rule set.
         index: Which of its rules can match a record.
+        projections: What each rule makes of a line, by its number.
     """
 
-    __slots__ = ("_projections", "index", "rules")
+    __slots__ = ("index", "projections", "rules")
 
     def __init__(self, rules: RuleSet) -> None:
         self.index = RuleIndex.of(rules.rules)
         self.rules = rules
-        self._projections: dict[int, Projection] = {}
-
-    def projection(self, number: int) -> Projection:
-        """What the rule of this number makes of a line, made ready when it is first asked for: most hardly ever are."""
-        known = self._projections.get(number)
-        if known is None:
-            known = self._projections[number] = Projection(number, self.rules)
-        return known
+        self.projections = _Projections(rules)
 
     def frame(self, number: int) -> DraftFrame:
         """What all drafts of the rule of this number share. Its rule gives events: who asks has a draft of one."""
-        frame = self.projection(number).frame
+        frame = self.projections[number].frame
         assert frame is not None
         return frame
+
+
+class _Projections(dict[int, Projection]):
+    """Each is made ready when it is first asked for: most hardly ever are."""
+
+    def __init__(self, rules: RuleSet) -> None:
+        super().__init__()
+        self._rules = rules
+
+    def __missing__(self, number: int) -> Projection:
+        projection = self[number] = Projection(number, self._rules)
+        return projection
 
 
 @dataclass(frozen=True, slots=True)

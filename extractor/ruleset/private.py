@@ -114,10 +114,14 @@ _SPELT_AT: Final = re.compile(
     rf"|\w(?:_at_|\s{{1,3}}at\s{{1,3}})[a-z0-9-]{{1,64}}\.{_TLD}",
     re.IGNORECASE,
 )
+# What an @ is spelt with begins so, and hardly a code or a name has one of these.
+_MAY_BE_SPELT: Final = re.compile(r"[%&\\(\[{<\s_](?:(?<!_)|at_)", re.IGNORECASE)
 
 
 def _holds_email(text: str) -> bool:
-    return ("@" in text and _AT.search(text) is not None) or _SPELT_AT.search(text) is not None
+    return ("@" in text and _AT.search(text) is not None) or (
+        _MAY_BE_SPELT.search(text) is not None and _SPELT_AT.search(text) is not None
+    )
 
 
 # ---- secrets ----

@@ -163,20 +163,33 @@ def _is_iban(text: str) -> bool:
 # ---- amounts of money ----
 
 _SIGN = r"[$€£¥₹₽₩₪₺₫₴₦฿¢₿]"
-_CODE = (
+_THREE_LETTERS = (
     r"(?i:eur|usd|gbp|chf|jpy)|CAD|AUD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|BRL|MXN|ARS|CLP|INR|CNY|RMB|HKD|SGD|TWD|KRW|THB|IDR|MYR|"
-    r"VND|AED|SAR|ILS|ZAR|NGN|KES|XOF|XAF|RUB|UAH|BTC|ETH|Rs\.?|zł"
+    r"VND|AED|SAR|ILS|ZAR|NGN|KES|XOF|XAF|RUB|UAH|BTC|ETH"
 )
+_CODE = rf"{_THREE_LETTERS}|Rs\.?|zł"
 _WORD = (
     r"(?i:euros?|dollars?|bucks|pounds?|yens?|yuan|rupees?|francs?|pesos?|reais|kr|roubles?|rubles?|руб|baht|dirhams?|"
     r"riyals?|shekels?|liras?|rand|cents?|pence)|cts?|TL"
 )
 _MANY = r"[kKmM]|bn|[Mm]io\.?|[Mm]rd\.?|(?i:millions?|milliards?|billions?|thousand|lakhs?|crores?)"
+
+
+def _behind(*currencies: str) -> str:
+    """A digit that was just read stands behind one of these, each of one width: a pattern looks back no other way."""
+    return "|".join(rf"(?<={one}\d)|(?<={one}\s\d)" for one in currencies)
+
+
+_NO_WORD = "(?<![A-Za-z])"
+_BEHIND_CODE = _behind(_SIGN, rf"{_NO_WORD}(?:{_THREE_LETTERS})", rf"{_NO_WORD}(?:Rs|zł)", rf"{_NO_WORD}Rs\.")
+_BEHIND_CROWN = rf"(?<={_NO_WORD}kr\s\d)|" + _behind(rf"{_NO_WORD}(?:kr|Fr)\.", rf"{_NO_WORD}SFr\.")
+# An amount is found by its digit, and most digits stand in a code such as `plan_g81`: behind a digit or `_` is no
+# currency, and in front of one is a letter or a sign.
 _AMOUNT: Final = re.compile(
-    rf"(?:{_SIGN}|(?<![A-Za-z])(?:{_CODE}))\s?\d(?![dD]\b)"
-    r"|(?<![A-Za-z])(?:kr\s|(?:kr|S?Fr)\.\s?)\d"
-    rf"|\d[\d\s.,'’\-–]{{0,20}}+(?:(?:{_MANY})\s?(?:d['’]|de\s)?)?(?:[A-Za-z]{{0,2}}{_SIGN}|(?:{_CODE}|{_WORD})(?![A-Za-z]))"
-    r"|\d[\d,.]{0,20}+\s?[万億만천]?[円元원]"
+    rf"\d(?:(?<![\d_]\d)(?:(?![dD]\b)(?:{_BEHIND_CODE})|{_BEHIND_CROWN})"
+    rf"|[\d\s.,'’\-–]{{0,20}}+(?=[^\W\d_]|{_SIGN})(?:(?:{_MANY})\s?(?:d['’]|de\s)?)?"
+    rf"(?:[A-Za-z]{{0,2}}{_SIGN}|(?:{_CODE}|{_WORD})(?![A-Za-z]))"
+    r"|[\d,.]{0,20}+\s?[万億만천]?[円元원])"
 )
 
 

@@ -6,6 +6,7 @@ in it is found by one step. What the rule itself says (names, keys, texts) is ha
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from extractor.decode.assemble import Logical
@@ -22,6 +23,12 @@ from extractor.telemetry import Reason
 
 Held = list[Any]
 """The objects that a rule reads from, on one line; the first is the scope itself."""
+
+_ENVELOPE = TimeSource.ENVELOPE
+_LINE = TimeSource.LINE
+
+_KNOWN_MEMBERS = 8192
+"""Of what memory is told, that many are kept at hand: 4 MB at most."""
 
 Find = Callable[[Held], object]
 Read = Callable[[Held], ScalarValue | Reason | None]
@@ -104,8 +111,14 @@ class Projection:
         self.frame: DraftFrame | None = None
         self._ways: list[tuple[int, str | int]] = []
         self._places: dict[tuple[str | int, ...], int] = {(): 0}
-        self._forget = [(forget.event, self._key(forget.key)) for forget in rule.forget]
-        self._remember = [(one.memory, self._key(one.by), self._reader(one.value)) for one in rule.remember]
+        self._forget = [
+            (rules.identity.memory_keys("event", forget.event), self._key(forget.key))
+            for forget in rule.forget
+        ]
+        self._remember = [
+            (_rememberer(one.memory, rules.identity), self._key(one.by), self._reader(one.value))
+            for one in rule.remember
+        ]
         if rule.event is None:
             return
         slots = [self._slot(one.name, one.value, required=one.required) for one in rule.properties]
@@ -172,7 +185,7 @@ class Projection:
         def read(held: Held) -> ScalarValue | Reason | None:
             inner = held[number]
             found = inner.get(leaf) if type(inner) is dict else step_into(inner, leaf)
-            if found is None or (ignore and is_ignored(found, ignore)):
+            if found is None or (found in ignore and is_ignored(found, ignore)):
                 return None
             return admit(str(found) if as_text and type(found) is int else found)
 
@@ -214,15 +227,13 @@ class Projection:
         for number, step in self._ways:
             inner = held[number]
             held.append(inner.get(step) if type(inner) is dict else step_into(inner, step))
-        identity = self._rules.identity
-        for event, key in self._forget:
+        for memory_key, key in self._forget:
             if (parts := key(held)) is not None:
-                showing.memory.append(Forget(identity.memory_key("event", event, parts), showing.digest()))
-        for memory, key, read in self._remember:
+                showing.memory.append(Forget(memory_key(parts), showing.digest()))
+        for remember, key, read in self._remember:
             parts, value = key(held), read(held)
             if parts is not None and type(value) is str:
-                memory_key = identity.memory_key("value", memory, parts)
-                showing.memory.append(Remember(memory_key, identity.text_digest(value), value))
+                showing.memory.append(remember(parts, value))
         if self.frame is not None:
             pending = self._pend(self.frame, held, position, showing)
             if isinstance(pending, Rejection):
@@ -333,15 +344,26 @@ class Projection:
         """The event's time: the envelope's, else the rule's, else that of reading or of the file."""
         enveloped = showing.line.time
         if enveloped is not None and is_time(enveloped):
-            return enveloped, TimeSource.ENVELOPE
+            return enveloped, _ENVELOPE
         for find in self._times:
             seconds = parse_time(find(held))
             if seconds is not None:
-                return seconds, TimeSource.LINE
+                return seconds, _LINE
         if is_time(showing.time):
             return showing.time, showing.time_source
         # A file's modification time is whatever somebody set it to.
         return (LAST_TIME if showing.time > 0 else 0.0), showing.time_source
+
+
+def _rememberer(memory: str, identity: Identity) -> Callable[[tuple[str, ...], str], Remember]:
+    """What is told memory. The member of an organization is told it with every line: that is kept at hand."""
+    memory_key = identity.memory_keys("value", memory)
+
+    @lru_cache(_KNOWN_MEMBERS)
+    def remember(parts: tuple[str, ...], value: str) -> Remember:
+        return Remember(memory_key(parts), identity.text_digest(value), value)
+
+    return remember
 
 
 def _nothing(_: Held) -> None:
