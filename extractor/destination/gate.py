@@ -32,6 +32,7 @@ _TOP = frozenset(
         "messageId",
     }
 )
+_HEAD = b'{"batch":'
 _TAIL = re.compile(rb',"sentAt":"[0-9TZ:.+-]{0,40}","writeKey":"(?:[!#-\[\]-~]|\\["\\]){0,200}"\}')
 _MESSAGE_ID = re.compile(r"[0-9a-f]{48}")
 _ANONYMOUS_ID = re.compile(r"[0-9a-f]{32}")
@@ -106,10 +107,7 @@ class PlanGate:
         batch = request["batch"]
         if not isinstance(batch, list):
             return (Refusal(None, "request_shape"),)
-        # A key that stands twice hides its first value from every parser: written out again it would be shorter. And
-        # what stands behind the batch is as short and plain as we write it, or nobody knows what it says.
-        head = b'{"batch":' + orjson.dumps(batch)
-        if not body.startswith(head) or _TAIL.fullmatch(body, len(head)) is None:
+        if not _as_parsed(body, batch):
             return (Refusal(None, "not_as_parsed"),)
         refusals = []
         for position, message in enumerate(batch):
@@ -166,6 +164,21 @@ class PlanGate:
             if signature["name"] != expected or not _is(_VERSION, signature["version"]):
                 return False
         return _same(rest, self._context)
+
+
+def _as_parsed(body: bytes, batch: Sequence[object]) -> bool:
+    """Whether all that the body says is this batch, in the way that we write it.
+
+    A key that stands twice hides its first value from every parser: written out again it would be shorter. And what
+    stands behind the batch is as short and plain as we write it, or nobody knows what it says.
+    """
+    spelled = orjson.dumps(batch)
+    end = len(_HEAD) + len(spelled)
+    return (
+        body.startswith(_HEAD)
+        and body.startswith(spelled, len(_HEAD))
+        and _TAIL.fullmatch(body, end) is not None
+    )
 
 
 def _refuse_properties(plan: _EventPlan, properties: object) -> str | None:
