@@ -26,6 +26,35 @@ def test_once_delivers_exactly_what_preview_shows_and_a_second_run_nothing(tmp_p
         assert server.connections == connections
 
 
+def test_once_loads_only_what_it_needs(tmp_path: Path) -> None:
+    """Memory and the start are not spent on what others need: the library's OAuth, metrics, the page; requests for stdout."""
+    nobody = {
+        "cryptography",
+        "jwt",
+        "segment",
+        "prometheus_client",
+        "http.server",
+        "jinja2",
+        "extractor.page",
+    }
+    printing = Program(tmp_path / "printing", config_for(None, *lago_paths()))
+    assert loaded(printing) & {*nobody, "requests", "urllib3"} == set()
+    with MisbehavingServer() as server:
+        sending = Program(tmp_path / "sending", config_for(server.url, *lago_paths()))
+        names = loaded(sending)
+        assert server.accepted
+    assert names & nobody == set()
+    assert {"requests", "structlog", "watchdog", "orjson"} <= names
+
+
+def loaded(program: Program) -> set[str]:
+    """Modules that `run --once` has imported."""
+    done = program.call("run", "--once", PYTHONPROFILEIMPORTTIME="1")
+    assert done.returncode == 0
+    said = [line.split(b"|") for line in done.stderr.splitlines() if line.startswith(b"import time:")]
+    return {parts[-1].strip().decode() for parts in said}
+
+
 def timeless(message: dict[str, object]) -> dict[str, object]:
     """A message without its time, which is that of reading where the line has none."""
     return {key: value for key, value in message.items() if key != "timestamp"}
