@@ -11,6 +11,9 @@ from extractor.source.reader import Reader
 from extractor.source.ready import order_of
 from extractor.source.spec import DEFAULT_LIMITS, Clock, Limits, SourceSpec
 
+_RESTS = 9
+"""Times what looking at everything cost, until a notification may ask for it again: a tenth of a core at most."""
+
 
 class Follower:
     """Makes the configured paths look like files that only grow, whatever happens to them.
@@ -46,7 +49,8 @@ class Follower:
         self._clock = clock
         self._cost_s = self._spent_s = 0.0
         self._told: Collection[str] = ()  # with the last piece of the pass that was made in advance
-        self._anew = False  # that pass may have missed something
+        self._anew = False  # that pass may have missed something, or another was asked for too soon
+        self._rested_at = float("-inf")
         self._turn_bytes = limits.turn_bytes
 
     def __enter__(self) -> Self:
@@ -66,7 +70,7 @@ class Follower:
         census = self._census
         self._register.note_growth()
         if changed is not None and not census.glance(changed):
-            if census.surveying:
+            if census.surveying or self._clock.monotonic() < self._rested_at:
                 self._anew = True
             else:
                 changed = None
@@ -76,7 +80,9 @@ class Follower:
                 self._told, self._anew, self._spent_s = (), False, 0.0
             census.look(settle=settle)
             self._anew = not census.glance(self._told) or self._anew
-            self._cost_s = self._spent_s + self._clock.monotonic() - began
+            ended = self._clock.monotonic()
+            self._cost_s = self._spent_s + ended - began
+            self._rested_at = ended + _RESTS * self._cost_s
         looked = Looked(
             checkpoints=self._register.rows(),
             incidents=tuple(self._register.incidents),
@@ -94,13 +100,18 @@ class Follower:
 
     @property
     def surveying(self) -> bool:
-        """Whether `survey` is to be called on: its pass is not concluded, or may have missed something."""
-        return self._census.surveying or self._anew
+        """Whether `survey` is to be called on: its pass is not concluded, or another is due."""
+        return self._census.surveying or self.next_survey_s() <= 0.0
+
+    def next_survey_s(self) -> float:
+        """Seconds until another pass is due that was asked for, or inf where none was."""
+        return self._rested_at - self._clock.monotonic() if self._anew else float("inf")
 
     def survey(self, enough: Callable[[], bool], told: Collection[str] = (), *, anew: bool = False) -> bool:
         """Make the pass of the next whole look in advance, in pieces: whether only `look()` is left to do, now.
 
-        A pass over ten thousand files takes 50 ms. Between two pieces `look(paths)` and `read` serve what has grown.
+        A pass over ten thousand files takes 50 ms. Between two pieces `look(paths)` and `read` serve what has grown, and
+        what is new is opened. A pass that a notification asks for does not begin before the last one was paid for.
 
         Args:
             enough: Asked after each few files of a piece, whether that will do.
@@ -110,6 +121,9 @@ class Follower:
         began = self._clock.monotonic()
         if self._census.surveying:
             self._anew = self._anew or anew
+        elif anew and began < self._rested_at:
+            self._anew = True
+            return False
         else:
             self._anew, self._spent_s = False, 0.0
         self._told = told

@@ -20,8 +20,6 @@ WINDOW = 1024
 """Bytes hashed before a place: at least one ordinary log line, so that equal windows mean equal lines."""
 HEAD = (16, 64, 256, 1024)
 """Places that every file long enough has: what a tiny or a just restarted file is known by."""
-_LONG = 65536
-"""The end of a longer first line is no place until it was read: some logs begin with one, hardly any with a longer one."""
 DENSE = 13
 """The last line ends of what was read are all places: the last lines of a file are what people cut off.
 
@@ -105,11 +103,8 @@ class Identity:
             windows.append((size, tail))
             head = tail if size <= WINDOW else head
         first = head.find(b"\n") + 1
-        if not first and not offset and size > WINDOW:
-            head = read(0, min(size, _LONG))
-            first = head.find(b"\n") + 1
         if first and first not in known:
-            windows.append((first, head[max(0, first - WINDOW) : first]))
+            windows.append((first, head[:first]))
         places = [
             (place, hash_window(window))
             for place, window in windows

@@ -81,16 +81,6 @@ def test_packing_and_unpacking(
     assert Identity.unpack(identity.pack()) == identity
 
 
-@given(length=st.sampled_from([3, 1023, 1024, 5000, 60_000]))
-def test_the_end_of_the_first_line_is_a_place(length: int) -> None:
-    """Of a long one, too, before anything was read: what else begins as it does is another file."""
-    first = b"x" * length + b"\n"
-    data = first + b"second\n" * 3
-    identity = Identity().learn(lambda at, size: data[at : at + size], len(data), 0)
-    assert compare(identity, first, 0).line
-    assert not compare(identity, b"x" * length + b"y\n", 0).line
-
-
 @given(packed=st.binary(max_size=100), cut=st.integers(0, 60))
 def test_a_damaged_row_is_no_error(packed: bytes, cut: int) -> None:
     """It gives what it gives; a file is then read again rather than skipped."""

@@ -35,6 +35,19 @@ def recorder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Record
         yield recorder
 
 
+def _look_slowly(recorder: Recorder) -> float:
+    """Conclude the pass; the seconds that it took."""
+
+    def take_time() -> bool:
+        recorder.clock.advance(0.1)
+        return False
+
+    began = recorder.clock.at
+    assert recorder.follower.survey(take_time)
+    recorder.step()
+    return recorder.clock.at - began
+
+
 def _conclude(recorder: Recorder, told: tuple[str, ...] = ()) -> list[bytes]:
     """The rest of the pass and the look, and another pass if that is wanted; the lines that came."""
     before = len(recorder.lines)
@@ -116,3 +129,28 @@ def test_a_look_that_has_to_settle_does_not_trust_the_pass(recorder: Recorder) -
     recorder.read()
     assert recorder.lines == [b"now"]
     assert not recorder.follower.surveying
+
+
+def test_notifications_do_not_make_it_look_all_the_time(recorder: Recorder) -> None:
+    """Files are made again and again: a pass rests nine times what the last one took. What is made meanwhile is held."""
+    follower, late = recorder.follower, recorder.folder / "late"
+
+    cost_s = _look_slowly(recorder)
+    assert cost_s > 0
+    late.mkdir()
+    append(late / "new.log", [b"new"])
+    assert not follower.survey(_at_once, anew=True)
+    recorder.look([late / "new.log"])
+    (late / "new.log").unlink()
+    assert not follower.surveying
+    assert follower.next_survey_s() == pytest.approx(9 * cost_s)
+    recorder.clock.advance(9 * cost_s)
+    assert follower.surveying
+    assert _conclude(recorder) == [b"new"]
+    assert not follower.surveying
+
+
+def test_a_look_that_is_due_does_not_rest(recorder: Recorder) -> None:
+    """Its own spacing is its share."""
+    _look_slowly(recorder)
+    assert recorder.follower.survey(lambda: False)
