@@ -264,7 +264,7 @@ class Service:
             elif not progress.unread_bytes and not follower.surveying:
                 if progress.kind is ProgressKind.READ:
                     self._stop.wait(min(4 * step_s, GATHER_S))
-                rest_s = max(look_at - now(), 0.0)
+                rest_s = max(min(look_at - now(), follower.next_survey_s()), 0.0)
                 wake.wait(min(rest_s, SETTLE_S) if progress.owes else rest_s)
         collector.settle()
 
