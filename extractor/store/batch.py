@@ -1,5 +1,6 @@
 """What the store hands out: stored events, batches of them, what was sent and what could not be."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, overload
@@ -31,25 +32,18 @@ class StoredEvent:
 
 
 class LeasedEvents(Sequence[StoredEvent]):
-    """Stored events whose seals were found whole; each is built when it is asked for. A slice is one of these, too."""
+    """Stored events whose messages are known; each is built when it is asked for. A slice is one of these, too."""
 
-    __slots__ = ("_heads", "_ids", "_recorded", "_times", "messages", "sequences")
+    __slots__ = ("_columns", "messages", "sequences")
 
-    def __init__(  # noqa: PLR0917 - columns
-        self,
-        sequences: Sequence[int],
-        messages: Sequence[bytes],
-        ids: Sequence[bytes],
-        heads: Sequence[bytes],
-        times: Sequence[float],
-        recorded: Sequence[str],
-    ) -> None:
+    def __init__(self, sequences: Sequence[int], messages: Sequence[bytes], *columns: Sequence[Any]) -> None:
         self.sequences = sequences
         self.messages = messages
-        self._ids = ids
-        self._heads = heads
-        self._times = times
-        self._recorded = recorded
+        self._columns = columns
+
+    @abstractmethod
+    def _build(self, at: int) -> StoredEvent:
+        """The event at a position."""
 
     def __len__(self) -> int:
         return len(self.sequences)
@@ -62,31 +56,45 @@ class LeasedEvents(Sequence[StoredEvent]):
 
     def __getitem__(self, at: int | slice) -> "StoredEvent | LeasedEvents":
         if isinstance(at, slice):
-            return LeasedEvents(
-                self.sequences[at],
-                self.messages[at],
-                self._ids[at],
-                self._heads[at],
-                self._times[at],
-                self._recorded[at],
-            )
-        name, rule, time_source, path, offset = self._heads[at].split(b"\0")
-        event = Event(
-            message_id=self._ids[at].hex(),
-            name=name.decode(),
-            rule=rule.decode(),
-            message=self.messages[at],
-            time=self._times[at],
-            time_source=TimeSource(time_source.decode()),
-            path=path_text(path),
-            offset=int(offset),
-        )
-        return StoredEvent(self.sequences[at], event, float(self._recorded[at]))
+            columns = (column[at] for column in self._columns)
+            return type(self)(self.sequences[at], self.messages[at], *columns)
+        return self._build(at)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and tuple(self) == tuple(other)
 
     __hash__ = None  # type: ignore[assignment]  # as a list
+
+
+class ReadEvents(LeasedEvents):
+    """Read from the disk, and their seals found whole. Columns: ids, heads, times, times of recording."""
+
+    __slots__ = ()
+
+    def _build(self, at: int) -> StoredEvent:
+        ids, heads, times, recorded = self._columns
+        name, rule, time_source, path, offset = heads[at].split(b"\0")
+        event = Event(
+            message_id=ids[at].hex(),
+            name=name.decode(),
+            rule=rule.decode(),
+            message=self.messages[at],
+            time=times[at],
+            time_source=TimeSource(time_source.decode()),
+            path=path_text(path),
+            offset=int(offset),
+        )
+        return StoredEvent(self.sequences[at], event, float(recorded[at]))
+
+
+class KeptEvents(LeasedEvents):
+    """Still in memory. Columns: events, times of recording."""
+
+    __slots__ = ()
+
+    def _build(self, at: int) -> StoredEvent:
+        events, recorded = self._columns
+        return StoredEvent(self.sequences[at], events[at], recorded[at])
 
 
 @dataclass(frozen=True, slots=True)

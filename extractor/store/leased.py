@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from itertools import accumulate
 from zlib import crc32
 
-from extractor.store.batch import LeasedEvents
+from extractor.store.batch import LeasedEvents, ReadEvents
+from extractor.store.fresh import Fresh
 
 _ID_BYTES = 24
 
@@ -36,20 +37,27 @@ _ROWS = (
 )
 
 
-def read_first(connection: sqlite3.Connection, *, max_events: int, max_bytes: int) -> LeasedEvents | None:
+def read_first(
+    connection: sqlite3.Connection, fresh: Fresh, *, max_events: int, max_bytes: int
+) -> LeasedEvents | None:
     """The first events of the outbox; None: they must be read row by row.
 
     Args:
         connection: In a transaction.
+        fresh: What may be in memory still.
         max_events: At most so many.
         max_bytes: Of their messages together; one event is given however large it is.
     """
     sequences, sizes = connection.execute(_SIZES, (max_events,)).fetchone()
     if sequences is None:
-        return LeasedEvents([], [], [], [], [], [])
+        fresh.clear()
+        return ReadEvents([], [], [], [], [], [])
     try:
         totals = list(accumulate(map(int, sizes.split(","))))
         chosen = sequences.split(",")[: max(bisect_right(totals, max_bytes), 1)]
+        kept = fresh.take(list(map(int, chosen)))
+        if kept is not None:
+            return kept
         row = connection.execute(_ROWS, (int(chosen[0]), int(chosen[-1]))).fetchone()
         return _take_apart(chosen, *row)
     except _NOT_AS_EXPECTED:
@@ -69,7 +77,7 @@ def _take_apart(  # noqa: PLR0917 - columns
     times: str,
     recorded: str,
     seals: str,
-) -> LeasedEvents | None:
+) -> ReadEvents | None:
     count = len(chosen)
     each_id = [ids[at : at + _ID_BYTES] for at in range(0, len(ids), _ID_BYTES)]
     each_message = messages.split(b"\n")
@@ -96,4 +104,4 @@ def _take_apart(  # noqa: PLR0917 - columns
     ):
         if crc32(message, crc32(b"%b%b\0%b" % (id_, head, time))) != seal:
             return None
-    return LeasedEvents(list(map(int, chosen)), each_message, each_id, each_head, each_time, each_recorded)
+    return ReadEvents(list(map(int, chosen)), each_message, each_id, each_head, each_time, each_recorded)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from extractor.store.batch import EVENT_COLUMNS, Batch, DeadLetter, SentEvent, StoredEvent, build_stored
 from extractor.store.errors import StoreBroken
+from extractor.store.fresh import Fresh
 from extractor.store.leased import read_first
 
 
@@ -14,13 +15,23 @@ class Leases:
     """What the delivering process holds at this moment.
 
     Kept in memory, not on disk: only the process with the lock delivers, so its end ends all leases.
+
+    Attributes:
+        held: Sequences on lease.
+        fresh: What needs no reading.
     """
 
     held: set[int] = field(default_factory=set)
+    fresh: Fresh = field(default_factory=Fresh)
 
     def give_back(self, sequences: Iterable[int]) -> None:
         """End the lease of these."""
         self.held.difference_update(sequences)
+
+    def clear(self) -> None:
+        """Nothing is on lease any more, nor waits."""
+        self.held.clear()
+        self.fresh.clear()
 
 
 def choose_destination(connection: sqlite3.Connection, name: str | None) -> int:
@@ -60,7 +71,7 @@ def delete_unreferenced(connection: sqlite3.Connection) -> None:
 def lease(connection: sqlite3.Connection, leases: Leases, *, max_events: int, max_bytes: int) -> Batch:
     """The first events in order that nobody holds; at least one if there is any, however large."""
     if not leases.held:
-        first = read_first(connection, max_events=max_events, max_bytes=max_bytes)
+        first = read_first(connection, leases.fresh, max_events=max_events, max_bytes=max_bytes)
         if first is not None:
             leases.held.update(first.sequences)
             return Batch(first or ())

@@ -65,12 +65,14 @@ class Recorded:
         rejections: Everything left out, with its reason; those of memory included.
         repeats: Events whose message id was delivered, suppressed, waiting or dead already.
         suppressed: Events that an opt-out kept from being stored.
+        first: Sequence of the first of `events`; the others follow it without a gap.
     """
 
     events: tuple[Event, ...] = ()
     rejections: tuple[Rejection, ...] = ()
     repeats: int = 0
     suppressed: int = 0
+    first: int = 0
 
 
 def resolve_all(
@@ -120,9 +122,11 @@ def record(
     else:
         for known in known_ids(connection, sorted(fresh), destination):
             del fresh[known]
-        _enqueue(connection, fresh, now=now)
+        first = _enqueue(connection, fresh, now=now)
         write_first_times(connection, fresh, events)
-        recorded = Recorded(tuple(fresh.values()), tuple(rejections), repeats=len(events) - len(fresh))
+        recorded = Recorded(
+            tuple(fresh.values()), tuple(rejections), repeats=len(events) - len(fresh), first=first
+        )
         count(connection, _tallies(matched, rejections, tallies), now=now)
         connection.executemany(
             "INSERT OR REPLACE INTO rule_seen (rule, last_at) VALUES (?, ?)",
@@ -159,9 +163,10 @@ def suppress_ids(connection: sqlite3.Connection, ids: Iterable[bytes], *, now: f
     return added
 
 
-def _enqueue(connection: sqlite3.Connection, events: dict[bytes, Event], *, now: float) -> None:
+def _enqueue(connection: sqlite3.Connection, events: dict[bytes, Event], *, now: float) -> int:
+    """Into the outbox; the sequence of the first of them."""
     if not events:
-        return
+        return 0
     (last,) = connection.execute(
         "SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0),"
         " coalesce((SELECT max(sequence) FROM event), 0))"
@@ -184,6 +189,7 @@ def _enqueue(connection: sqlite3.Connection, events: dict[bytes, Event], *, now:
         "UPDATE state SET outbox_rows = outbox_rows + ?, outbox_bytes = outbox_bytes + ?",
         (len(stored), total_bytes),
     )
+    return int(last) + 1
 
 
 def _tallies(

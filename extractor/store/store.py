@@ -160,19 +160,22 @@ class Store(StoreReader):
             incidents: To be kept.
             forgotten: File ids whose checkpoints go.
         """
+        now = self._clock.now()
         with self._database.transaction() as connection:
             opted_out = read_opt_out(connection) is not None
-            return recording.record(
+            recorded = recording.record(
                 connection,
                 checkpoints,
                 outcomes,
-                now=self._clock.now(),
+                now=now,
                 destination=self._destination,
                 suppress=suppress or opted_out,
                 tallies=tallies,
                 incidents=incidents,
                 forgotten=forgotten,
             )
+        self._leases.fresh.keep(recorded.first, recorded.events, at=now)
+        return recorded
 
     def prime(self, outcomes: Iterable[Outcome]) -> int:
         """Let outcomes meet memory only; the facts they show are never sent. How many rows of memory changed."""
@@ -305,7 +308,7 @@ class Store(StoreReader):
         if current is None or not purged:
             with self._database.transaction() as connection:
                 erasure.opt_out(connection, current or OptOut(now, by), now=now)
-            self._leases.held.clear()
+            self._leases.clear()
         erasure.finish(self._database, self._folder)
 
     def opt_in(self) -> None:
@@ -329,6 +332,7 @@ class Store(StoreReader):
         """
         with self._database.transaction() as connection:
             erased = erasure.forget(connection, traces, now=self._clock.now())
+        self._leases.fresh.clear()
         erasure.finish(self._database, self._folder)
         return erased
 

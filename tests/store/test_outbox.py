@@ -216,7 +216,7 @@ def test_payload_shows_in_no_representation(store: Store) -> None:
 
 @pytest.mark.parametrize("path", ["/var/log/app.log", "/a\nb", "/a\x01b", "/caf\udce9", ""])
 def test_events_are_the_same_however_they_are_read(store: Store, path: str) -> None:
-    """A batch that is read in one row and one that is read row by row hold the same events, whatever a path looks like."""
+    """A batch is the same from memory, read in one row and read row by row, whatever a path looks like."""
     times = (START - 60, 0.1 + 0.2, 1e-7, -1.5, 1e17)
     made = [
         build_event(f"e{number}", private='"quoted" \\n ü')._replace(path=path, time=time, offset=1 << 40)
@@ -224,11 +224,17 @@ def test_events_are_the_same_however_they_are_read(store: Store, path: str) -> N
     ]
     store.record([], [outcome_of(event) for event in made])
 
+    kept = store.lease(10, 10_000)
+    store.release(kept)
+    store._leases.fresh.clear()
     at_once = store.lease(10, 10_000)
     store.release(Batch(at_once.events[1:]))
     one_by_one = store.lease(10, 10_000)
 
-    assert [stored.event for stored in at_once.events] == made
+    assert [stored.event for stored in kept.events] == made
+    assert list(kept.events) == list(at_once.events)
+    assert kept.messages == at_once.messages
+    assert list(kept.sequences) == list(at_once.sequences)
     assert list(one_by_one.events) == list(at_once.events)[1:]
     assert one_by_one.messages == [event.message for event in made[1:]]
     assert one_by_one.sequences == list(at_once.sequences)[1:]
