@@ -11,8 +11,8 @@ from extractor.source.reader import Reader
 from extractor.source.ready import order_of
 from extractor.source.spec import DEFAULT_LIMITS, Clock, Limits, SourceSpec
 
-_RESTS = 9
-"""Times what looking at everything cost, until a notification may ask for it again: a tenth of a core at most."""
+_RESTS = 3
+"""Times what looking at everything cost, until a notification may ask for it again: a quarter of a core at most."""
 
 
 class Follower:

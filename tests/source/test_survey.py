@@ -132,7 +132,7 @@ def test_a_look_that_has_to_settle_does_not_trust_the_pass(recorder: Recorder) -
 
 
 def test_notifications_do_not_make_it_look_all_the_time(recorder: Recorder) -> None:
-    """Files are made again and again: a pass rests nine times what the last one took. What is made meanwhile is held."""
+    """Files are made again and again: a pass rests three times what the last one took. What is made meanwhile is held."""
     follower, late = recorder.follower, recorder.folder / "late"
 
     cost_s = _look_slowly(recorder)
@@ -143,8 +143,8 @@ def test_notifications_do_not_make_it_look_all_the_time(recorder: Recorder) -> N
     recorder.look([late / "new.log"])
     (late / "new.log").unlink()
     assert not follower.surveying
-    assert follower.next_survey_s() == pytest.approx(9 * cost_s)
-    recorder.clock.advance(9 * cost_s)
+    assert follower.next_survey_s() == pytest.approx(3 * cost_s)
+    recorder.clock.advance(3 * cost_s)
     assert follower.surveying
     assert _conclude(recorder) == [b"new"]
     assert not follower.surveying
