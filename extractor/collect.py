@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from extractor.checkpoint import Checkpoint
-from extractor.intake import Intake, Portion, Taken, ahead, origin_of
+from extractor.intake import Intake, Portion, Taken, origin_of
 from extractor.ruleset.evaluate import Origin
 from extractor.ruleset.event import TimeSource
 from extractor.ruleset.outcome import Outcome
@@ -279,7 +279,7 @@ class Collector:
     def _read(self, chunks: Iterator[Chunk], tally: "_Sum", *, at_the_end: bool) -> bool:
         """Whether all chunks were read that there is time for; else the outbox is full."""
         pending, self._owed = self._owed, Gathered()
-        for taken in ahead(self._portions(chunks, tally, at_the_end=at_the_end)):
+        for taken in self._intake.take_ahead(self._portions(chunks, tally, at_the_end=at_the_end)):
             pending.add(taken, self._clock.now())
             tally.read_bytes += taken.read_bytes
             if len(pending.outcomes) >= MAX_OUTCOMES:

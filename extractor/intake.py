@@ -32,9 +32,6 @@ HEAD_BYTES = 64 * 1024
 PORTION = 250
 """Lines of one portion: a chunk of short ones can hold 50,000, and each takes some 5 kB until it is recorded."""
 
-AHEAD = 9
-"""Portions that are begun before the first is asked for: one here, beside the eight that another process may have."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wrapping:
@@ -99,17 +96,6 @@ class Portion:
         """What it gave; waits for that."""
         outcomes, counts = self.evaluation()
         return replace(self.cut, outcomes=outcomes, counts=self.cut.counts + counts)
-
-
-def ahead(portions: Iterator[Portion]) -> Iterator[Taken]:
-    """What portions gave, in their order, while the next ones are being evaluated: the caller then takes its time."""
-    begun: deque[Portion] = deque()
-    for portion in portions:
-        begun.append(portion)
-        if len(begun) > AHEAD:
-            yield begun.popleft().take()
-    while begun:
-        yield begun.popleft().take()
 
 
 def origin_of(chunk: Chunk, now: float) -> Origin:
@@ -203,6 +189,16 @@ class Intake:
         counts[Reason.TOO_LONG] += assembler.too_long - too_long
         settled = lineage.settle(chunk.file_id, end)
         yield self._begin(lines, origin, +counts, settled, chunk.end - reached, incidents)
+
+    def take_ahead(self, portions: Iterator[Portion]) -> Iterator[Taken]:
+        """What portions gave, in their order; as many later ones are begun as another process has to do."""
+        begun: deque[Portion] = deque()
+        for portion in portions:
+            begun.append(portion)
+            while len(begun) > self.evaluator.under_way:
+                yield begun.popleft().take()
+        while begun:
+            yield begun.popleft().take()
 
     def _begin(  # noqa: PLR0917 - one caller
         self,

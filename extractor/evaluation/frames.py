@@ -75,8 +75,16 @@ class Channel:
         self._owed += frame
         self._write()
 
-    def receive(self, *, wait: bool) -> bytes | None:
-        """The next answer; None where it is not there yet and nobody wants to wait.
+    @property
+    def owes(self) -> bool:
+        """Whether some of what was to be sent did not go yet."""
+        return bool(self._owed)
+
+    def receive(self, wait_s: float) -> bytes | None:
+        """The next answer; None where it does not come in time.
+
+        Args:
+            wait_s: Seconds without any byte of it.
 
         Raises:
             GoneError: There will be none.
@@ -85,7 +93,7 @@ class Channel:
             self._poll.modify(self._out, select.POLLIN)
             if self._owed:
                 self._poll.register(self._in, select.POLLOUT)
-            ready = dict(self._poll.poll(None if wait else 0))
+            ready = dict(self._poll.poll(wait_s * 1000))
             if self._owed:
                 self._poll.unregister(self._in)
             if not ready:

@@ -27,6 +27,9 @@ BACKLOG = 1000
 AHEAD = 8
 """Portions that are under way at once: so many that the process has work while the caller records some 2,000 outcomes."""
 
+PATIENCE_S = 30.0
+"""Without a byte from a process that has work it counts as lost: a portion takes some 10 ms, on any machine."""
+
 REST_S = 10.0
 """For how long the process is kept without work."""
 
@@ -73,6 +76,11 @@ class EvaluatorProcess:
         self._under_way: deque[_Portion] = deque()
         self._used_at = 0.0
 
+    @property
+    def under_way(self) -> int:
+        """See `Evaluator`."""
+        return len(self._under_way)
+
     def begin(self, lines: Sequence[Logical], origin: Origin) -> Evaluation:
         """See `Evaluator`. What is not given away is evaluated before this returns."""
         self._backlog += len(lines)
@@ -99,8 +107,9 @@ class EvaluatorProcess:
             if not self._lost and self._backlog >= BACKLOG:
                 self._start()
             return False
-        self._receive(wait=False)
-        return self._started and len(self._under_way) < AHEAD
+        self._receive(0.0)
+        # What is owed waits in memory: no more than a pipe holds goes ahead, however long the lines are.
+        return self._started and len(self._under_way) < AHEAD and not self._channel.owes
 
     def _start(self) -> None:
         # The program's folder first: it may not be installed, but run from where it stands.
@@ -129,27 +138,31 @@ class EvaluatorProcess:
 
     def _answer(self, portion: _Portion) -> Evaluated:
         while portion.answer is None and portion in self._under_way:
-            self._receive(wait=True)
+            self._receive(PATIENCE_S)
         if portion.answer is None:
             return evaluate_all(portion.lines, portion.origin, self._rules)
         return load_evaluated(portion.answer, self._rules)
 
-    def _receive(self, *, wait: bool) -> None:
+    def _receive(self, wait_s: float) -> None:
         """Take the answers that are there; at least one, if it is to be waited for."""
         assert self._channel is not None
         try:
-            while (answer := self._channel.receive(wait=wait)) is not None:
-                wait = False
+            answer = self._channel.receive(wait_s)
+            if answer is None and wait_s:
+                self._lose("it did not answer")
+            while answer is not None:
                 if self._started:
                     self._under_way.popleft().answer = answer
                 self._started = True
+                answer = self._channel.receive(0.0)
         except GoneError:
             self._lose("")
 
     def _lose(self, problem: str) -> None:
         """Go on without; a second one might end as the first did."""
         if self._channel is not None:
-            problem = problem or f"it ended with status {self._channel.close()}"
+            status = self._channel.close()
+            problem = problem or f"it ended with status {status}"
         self._forget()
         self._lost = True
         self._tell_loss(problem)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from extractor.checkpoint import Checkpoint
 from extractor.collect import MAX_OUTCOMES, Clock, Gathered, RecordStore, stored_incident
-from extractor.intake import Intake, Portion, ahead, origin_of
+from extractor.intake import Intake, Portion, origin_of
 from extractor.ruleset.evaluate import Origin
 from extractor.ruleset.event import TimeSource
 from extractor.source import SourceSpec, UnknownCompressionError
@@ -126,7 +126,7 @@ class WholeReader:
             self.places[place.file_id] = place
             start = known[place.file_id].offset if place.file_id in known else 0
             gathered = Gathered()
-            for taken in ahead(self._portions(whole, place, start, torn_stays=torn_stays)):
+            for taken in self._intake.take_ahead(self._portions(whole, place, start, torn_stays=torn_stays)):
                 gathered.add(taken, self._clock.now())
                 if len(gathered.outcomes) >= MAX_OUTCOMES or gathered.read_bytes >= RECORD_EVERY_BYTES:
                     yield self._record(gathered, suppress=suppress), whole.position, whole.size

@@ -32,8 +32,8 @@ def test_frames_come_back_whole_and_in_order(channel: Channel) -> None:
     frames = [b"", b"x", b"y" * 70_000, b""]
     for frame in frames:
         channel.send(frame)
-    assert [channel.receive(wait=True) for _ in frames] == frames
-    assert channel.receive(wait=False) is None
+    assert [channel.receive(60.0) for _ in frames] == frames
+    assert channel.receive(0.0) is None
 
 
 def test_two_full_pipes_do_not_stop_each_other(channel: Channel) -> None:
@@ -41,14 +41,14 @@ def test_two_full_pipes_do_not_stop_each_other(channel: Channel) -> None:
     frames = [bytes([number]) * (3 * PIPE_BYTES) for number in range(4)]
     for frame in frames:
         channel.send(frame)
-    assert [channel.receive(wait=True) for _ in frames] == frames
+    assert [channel.receive(60.0) for _ in frames] == frames
 
 
 def test_the_end_of_the_other_process_is_told(channel: Channel) -> None:
     """To who waits for an answer, and to who sends another frame; the status says how it ended."""
     channel.send(b"end")
     with pytest.raises(GoneError):
-        channel.receive(wait=True)
+        channel.receive(60.0)
     channel._process.wait()
     with pytest.raises(GoneError):
         channel.send(b"x")

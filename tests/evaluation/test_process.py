@@ -13,7 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from extractor.decode.assemble import Logical
+from extractor.evaluation import process as process_module
 from extractor.evaluation.carried import dump_evaluated, dump_lines, load_evaluated, load_lines
+from extractor.evaluation.frames import PIPE_BYTES
 from extractor.evaluation.local import Evaluated, evaluate_all
 from extractor.evaluation.process import AHEAD, BACKLOG, LARGE, REST_S, EvaluatorProcess
 from extractor.ruleset.event import Event
@@ -87,7 +89,7 @@ def started(rules: ReadyRules, lines: list[Logical]) -> Iterator[tuple[Evaluator
 
 def _stands_ready(evaluator: EvaluatorProcess, lines: list[Logical]) -> bool:
     evaluation = evaluator.begin(lines[:LARGE], ORIGIN)
-    given_away = bool(evaluator._under_way)
+    given_away = bool(evaluator.under_way)
     evaluation()
     return given_away
 
@@ -100,7 +102,7 @@ def test_what_comes_back_is_what_evaluating_here_gives(
     for at in range(0, len(lines), 500):
         portion = lines[at : at + 500]
         evaluation = evaluator.begin(portion, ORIGIN)
-        assert evaluator._under_way, "not given away"
+        assert evaluator.under_way, "not given away"
         assert met(evaluation()) == met(evaluate_all(portion, ORIGIN, rules))
     assert told.losses == []
 
@@ -144,7 +146,7 @@ def test_a_process_that_was_killed_takes_nothing_with_it(
     evaluator, told, pid = started
     os.kill(pid, signal.SIGSTOP)
     evaluations = [evaluator.begin(lines[:500], ORIGIN) for _ in range(AHEAD)]
-    assert len(evaluator._under_way) == AHEAD
+    assert evaluator.under_way > 1
     os.kill(pid, signal.SIGKILL)
     for evaluation in evaluations:
         assert met(evaluation()) == met(evaluate_all(lines[:500], ORIGIN, rules))
@@ -153,6 +155,34 @@ def test_a_process_that_was_killed_takes_nothing_with_it(
     evaluator.begin(lines, ORIGIN)
     assert pid not in children()
     assert len(told.losses) == 1
+
+
+def test_a_process_that_does_not_answer_is_not_waited_for_for_ever(
+    started: tuple[EvaluatorProcess, Told, int],
+    rules: ReadyRules,
+    lines: list[Logical],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Stopped, swapped out, whatever it is: its lines are evaluated here, and it is ended."""
+    evaluator, told, pid = started
+    monkeypatch.setattr(process_module, "PATIENCE_S", 0.05)
+    os.kill(pid, signal.SIGSTOP)
+    evaluation = evaluator.begin(lines[:500], ORIGIN)
+    assert met(evaluation()) == met(evaluate_all(lines[:500], ORIGIN, rules))
+    assert told.losses == ["it did not answer"]
+
+
+def test_no_more_goes_ahead_than_a_pipe_holds(
+    started: tuple[EvaluatorProcess, Told, int], lines: list[Logical]
+) -> None:
+    """Lines of a megabyte each: what waits for the process is bounded in bytes, not only in portions."""
+    evaluator, _, pid = started
+    os.kill(pid, signal.SIGSTOP)
+    long = [Logical(b"x" * PIPE_BYTES, None, "", (), "f", 0, PIPE_BYTES)] * LARGE
+    for _ in range(AHEAD):
+        evaluator.begin(long, ORIGIN)
+    assert evaluator.under_way == 1
+    os.kill(pid, signal.SIGCONT)
 
 
 def test_where_no_process_can_be_had_all_is_evaluated_here(
