@@ -191,11 +191,11 @@ class Intake:
         yield self._begin(lines, origin, +counts, settled, chunk.end - reached, incidents)
 
     def take_ahead(self, portions: Iterator[Portion]) -> Iterator[Taken]:
-        """What portions gave, in their order; as many later ones are begun as another process has to do."""
+        """What portions gave, in their order; later ones are begun before, so that another process has work meanwhile."""
         begun: deque[Portion] = deque()
         for portion in portions:
             begun.append(portion)
-            while len(begun) > self.evaluator.under_way:
+            while len(begun) > self.evaluator.ahead:
                 yield begun.popleft().take()
         while begun:
             yield begun.popleft().take()

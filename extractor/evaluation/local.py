@@ -31,8 +31,8 @@ class Evaluator(Protocol):
     """What evaluates lines. One thread."""
 
     @property
-    def under_way(self) -> int:
-        """How many of the portions that were begun are still being evaluated elsewhere."""
+    def ahead(self) -> int:
+        """How many portions are best begun before the first of them is asked for."""
 
     def begin(self, lines: Sequence[Logical], origin: Origin) -> Evaluation:
         """Evaluate lines of one origin. Results are asked for in the order in which they were begun, or never."""
@@ -60,7 +60,7 @@ def evaluate_all(lines: Sequence[Logical], origin: Origin, rules: ReadyRules) ->
 class LocalEvaluator:
     """Evaluates in the caller's thread, at once."""
 
-    under_way = 0
+    ahead = 0
 
     def __init__(self, rules: ReadyRules) -> None:
         """Make one.

@@ -77,9 +77,9 @@ class EvaluatorProcess:
         self._used_at = 0.0
 
     @property
-    def under_way(self) -> int:
+    def ahead(self) -> int:
         """See `Evaluator`."""
-        return len(self._under_way)
+        return AHEAD if self._started else 0
 
     def begin(self, lines: Sequence[Logical], origin: Origin) -> Evaluation:
         """See `Evaluator`. What is not given away is evaluated before this returns."""

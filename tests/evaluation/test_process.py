@@ -89,7 +89,7 @@ def started(rules: ReadyRules, lines: list[Logical]) -> Iterator[tuple[Evaluator
 
 def _stands_ready(evaluator: EvaluatorProcess, lines: list[Logical]) -> bool:
     evaluation = evaluator.begin(lines[:LARGE], ORIGIN)
-    given_away = bool(evaluator.under_way)
+    given_away = bool(evaluator._under_way)
     evaluation()
     return given_away
 
@@ -102,7 +102,7 @@ def test_what_comes_back_is_what_evaluating_here_gives(
     for at in range(0, len(lines), 500):
         portion = lines[at : at + 500]
         evaluation = evaluator.begin(portion, ORIGIN)
-        assert evaluator.under_way, "not given away"
+        assert evaluator._under_way, "not given away"
         assert met(evaluation()) == met(evaluate_all(portion, ORIGIN, rules))
     assert told.losses == []
 
@@ -146,7 +146,7 @@ def test_a_process_that_was_killed_takes_nothing_with_it(
     evaluator, told, pid = started
     os.kill(pid, signal.SIGSTOP)
     evaluations = [evaluator.begin(lines[:500], ORIGIN) for _ in range(AHEAD)]
-    assert evaluator.under_way > 1
+    assert len(evaluator._under_way) > 1
     os.kill(pid, signal.SIGKILL)
     for evaluation in evaluations:
         assert met(evaluation()) == met(evaluate_all(lines[:500], ORIGIN, rules))
@@ -178,10 +178,11 @@ def test_no_more_goes_ahead_than_a_pipe_holds(
     """Lines of a megabyte each: what waits for the process is bounded in bytes, not only in portions."""
     evaluator, _, pid = started
     os.kill(pid, signal.SIGSTOP)
-    long = [Logical(b"x" * PIPE_BYTES, None, "", (), "f", 0, PIPE_BYTES)] * LARGE
+    texts = [bytes([number]) * PIPE_BYTES for number in range(LARGE)]
+    long = [Logical(text, None, "", (), "f", 0, PIPE_BYTES) for text in texts]
     for _ in range(AHEAD):
         evaluator.begin(long, ORIGIN)
-    assert evaluator.under_way == 1
+    assert len(evaluator._under_way) == 1
     os.kill(pid, signal.SIGCONT)
 
 
