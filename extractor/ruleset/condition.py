@@ -58,6 +58,8 @@ class In:
     def holds(self, scope: Scope) -> bool:
         """Whether the condition holds."""
         value = self.path.find(scope)
+        if type(value) is str:  # which nothing but a text equals
+            return value in self.accepted
         return any(same(value, one) for one in self.accepted)
 
     def __str__(self) -> str:

@@ -43,7 +43,7 @@ def evaluate(line: Logical, origin: Origin, ready: ReadyRules) -> Outcome:
         return Outcome(reason=record)
     fields = _Fields(record, ready.index.decodings)
     showing = None
-    for entry in ready.index.candidates(record, fields.decoded):
+    for entry in ready.index.candidates(record, fields):
         if not entry.when or all_hold(entry.when, record):
             if showing is None:
                 showing = Showing(line, origin.path, origin.time, origin.time_source, ready.rules.identity)
@@ -65,7 +65,7 @@ def _apply(
     rule = entry.rule
     scope = record
     if entry.decoding >= 0:
-        decoded = fields.decoded(entry.decoding)
+        decoded = fields[entry.decoding]
         if decoded is None:
             return
         if not isinstance(decoded, dict):
@@ -87,24 +87,19 @@ def _apply(
             projection.give(element, position, showing)
 
 
-class _Fields:
-    """One record with what has been decoded of it: once for all rules that decode alike."""
+class _Fields(dict[int, Decoded]):
+    """One record with what has been decoded of it, by the number of the decoding: once for all rules that decode alike."""
 
-    __slots__ = ("_decodings", "_record", "_scopes")
+    __slots__ = ("_decodings", "_record")
 
     def __init__(self, record: dict[str, object], decodings: tuple[tuple[Decode, ...], ...]) -> None:
+        super().__init__()
         self._record = record
         self._decodings = decodings
-        self._scopes: dict[int, Decoded] = {}
 
-    def decoded(self, number: int) -> Decoded:
-        """The record with decoded fields under their names; a reason where one is no such text.
-
-        None where a field is not there: some lines of a job have no arguments at all, and nothing is wrong with them.
-        """
-        if number not in self._scopes:
-            self._scopes[number] = self._decode(self._decodings[number])
-        return self._scopes[number]
+    def __missing__(self, number: int) -> Decoded:
+        decoded = self[number] = self._decode(self._decodings[number])
+        return decoded
 
     def _decode(self, steps: tuple[Decode, ...]) -> Decoded:
         record = self._record
@@ -112,6 +107,7 @@ class _Fields:
         for step in steps:
             value = decode_field(step, record)
             if value is None:
+                # Some lines of a job have no arguments at all, and nothing is wrong with them.
                 return None if step.path.find(record) is None else Reason.UNDECODABLE_FIELD
             scope[step.name] = value
         return scope

@@ -1,7 +1,7 @@
 """Rules as lines meet them: which can match a line at all, and what each makes of one that it matches."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 
@@ -126,12 +126,12 @@ class RuleIndex:
         )
         return cls(by_field, tuple(always), tuple(decodings))
 
-    def candidates(self, record: dict[str, object], decoded: Callable[[int], Decoded]) -> Sequence[Entry]:
+    def candidates(self, record: dict[str, object], decoded: Mapping[int, Decoded]) -> Sequence[Entry]:
         """Entries whose indexed fields fit, in the order of their rules.
 
         Args:
             record: The line.
-            decoded: The record with the fields of one of `decodings`; a reason where one is no such text.
+            decoded: The record as it is decoded, by the number of each of `decodings`.
         """
         found = self.always
         for path, by_text in self.by_field:
@@ -139,7 +139,7 @@ class RuleIndex:
             if type(value) is str and (branch := by_text.get(value)) is not None:
                 entries = branch.entries
                 if branch.gate is not None:
-                    scope = decoded(branch.decoding)
+                    scope = decoded[branch.decoding]
                     if isinstance(scope, dict):
                         at_gate = branch.gate.find(scope)
                         entries = (

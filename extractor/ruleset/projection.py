@@ -108,6 +108,7 @@ class Projection:
         rule = rules.rules[number]
         self._rule = rule
         self._rules = rules
+        self._chooses = bool(rules.only or rules.never)
         self.frame: DraftFrame | None = None
         self._ways: list[tuple[int, str | int]] = []
         self._places: dict[tuple[str | int, ...], int] = {(): 0}
@@ -264,7 +265,7 @@ class Projection:
                 found = self._instead(self._group, found, held, recalls, showing)
             group = found
         group = as_text(group)
-        if GROUP_SLOT not in recalls and self._rules.excludes(group):
+        if self._chooses and GROUP_SLOT not in recalls and self._rules.excludes(group):
             return Rejection(Reason.ORGANIZATION_EXCLUDED, rule.id, whole_event=True)
         user = None if self._user is None else self._read_user(self._user, held, recalls)
         once, natural_key = self._natural_key(held, position, showing)
