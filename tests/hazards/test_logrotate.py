@@ -1,5 +1,7 @@
 """Debian's logrotate in all its modes, against a writer that does not stop."""
 
+import gzip
+import logging
 import os
 import shutil
 import subprocess
@@ -23,8 +25,11 @@ MODES = {
     "dateext": "create\ndateext\ndateformat -%Y%m%d-%s",
     "maxsize": "create\nmaxsize 30k\ndaily",
 }
+LOG = logging.getLogger(__name__)
+"""Tells the figures: `--log-cli-level=INFO` shows them."""
 LINES_A_SECOND = 5000
 BURST = 25
+LOOKS_S = 0.06
 
 
 @dataclass(slots=True)
@@ -67,27 +72,42 @@ def _follow(folder: Path, mode: str, seconds: float) -> None:
     with Recorder(logs, ("app.log",), limits=Limits(settle_s=0.5)) as recorder:
         recorder.look()  # what is rotated away before anybody looks is out of reach, under this pattern
         thread.start()
-        end = time.monotonic() + seconds
+        end, runs = time.monotonic() + seconds, 0
+        copied: set[int] = set()
         while time.monotonic() < end:
+            runs += 1
+            for _ in range(5):
+                time.sleep(LOOKS_S)
+                recorder.clock.advance(LOOKS_S)
+                recorder.step()
             command = [LOGROTATE, *force, "--state", str(folder / "state"), str(config)]
             # With dateext it refuses to rotate twice within one second.
             subprocess.run(command, check="dateext" not in mode, capture_output=True, timeout=30)
-            for _ in range(5):
-                recorder.clock.advance(0.06)
-                recorder.step()
+            if "copytruncate" in mode:
+                copied |= _copied(logs / "app.log.1")
         writer.stop.set()
         thread.join()
         recorder.finish()
         assert len(list(logs.iterdir())) > 1
         read = [int(line[7:16]) for line in recorder.lines]
         missing = sorted(set(range(writer.count)) - set(read))
+        told = f"{runs} runs, {writer.count} lines, {len(read)} read, {len(missing)} missing"
+        LOG.info("%s: %s, %d bytes counted, %d rows", mode, told, recorder.lost(), len(recorder.rows))
         assert len(read) == len(set(read))
         assert recorder.lost() <= len(missing) * len(b'{"id": 000000000}\n')
         if "copytruncate" in mode:
+            assert not copied.intersection(missing)
             assert not missing or recorder.incidents
         else:
             assert missing == []
             assert recorder.lost() == 0
+
+
+def _copied(copy: Path) -> set[int]:
+    """The lines of a copy, plain or compressed."""
+    packed = copy.with_name(copy.name + ".gz")
+    data = gzip.decompress(packed.read_bytes()) if packed.exists() else copy.read_bytes()
+    return {int(line[7:16]) for line in data.splitlines()}
 
 
 needs_logrotate = pytest.mark.skipif(
