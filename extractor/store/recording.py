@@ -163,6 +163,12 @@ def suppress_ids(connection: sqlite3.Connection, ids: Iterable[bytes], *, now: f
     return added
 
 
+_VALUES = 11
+_ROW = f"({', '.join('?' * _VALUES)})"
+_ROWS = 30
+"""Events a statement: every statement looks up the last sequence and writes it back."""
+
+
 def _enqueue(connection: sqlite3.Connection, events: dict[bytes, Event], *, now: float) -> int:
     """Into the outbox; the sequence of the first of them."""
     if not events:
@@ -171,15 +177,18 @@ def _enqueue(connection: sqlite3.Connection, events: dict[bytes, Event], *, now:
         "SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0),"
         " coalesce((SELECT max(sequence) FROM event), 0))"
     ).fetchone()
-    stored = []
+    values: list[object] = []
     total_bytes = 0
     for sequence, (id_, event) in enumerate(events.items(), last + 1):
         _, name, rule, message, time, time_source, path, offset, *_ = event
         raw, source = path_bytes(path), time_source.value
         seal = seal_event(id_, name, rule, message, time, source, raw, offset)
-        stored.append((sequence, id_, name, rule, message, time, source, raw, offset, now, seal))
+        values += (sequence, id_, name, rule, message, time, source, raw, offset, now, seal)
         total_bytes += len(message)
-    connection.executemany("INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", stored)
+    for at in range(0, len(values), _VALUES * _ROWS):
+        part = values[at : at + _VALUES * _ROWS]
+        rows = ", ".join([_ROW] * (len(part) // _VALUES))
+        connection.execute(f"INSERT OR FAIL INTO event VALUES {rows}", part)  # noqa: S608 - constants
     connection.execute(
         # FAIL: a failure ends the transaction anyway, and SQLite need not be able to take back this statement alone.
         "INSERT OR FAIL INTO outbox SELECT sequence, message_id, length(message) FROM event WHERE sequence > ?",
@@ -187,7 +196,7 @@ def _enqueue(connection: sqlite3.Connection, events: dict[bytes, Event], *, now:
     )
     connection.execute(
         "UPDATE state SET outbox_rows = outbox_rows + ?, outbox_bytes = outbox_bytes + ?",
-        (len(stored), total_bytes),
+        (len(events), total_bytes),
     )
     return int(last) + 1
 
