@@ -77,10 +77,10 @@ class Draft(NamedTuple):
             reset: What made the *once* key new again, or b"".
             recalled: Remembered values by slot.
         """
-        frame, properties, group = self.frame, self.properties, self.group
+        frame, properties, user, group, recalls, natural_key, time, time_source, path, offset = self
         rule, rules = frame.rule, frame.rules
-        if self.recalls:
-            if not self.recalls.keys() <= _NO_PROPERTIES:
+        if recalls:
+            if not recalls.keys() <= _NO_PROPERTIES:
                 completed = self._completed(recalled)
                 if isinstance(completed, Rejection):
                     return completed
@@ -89,18 +89,18 @@ class Draft(NamedTuple):
                 group = as_text(_recalled(rule.group, recalled.get(GROUP_SLOT)))
         if rules.excludes(group):
             return Rejection(Reason.ORGANIZATION_EXCLUDED, rule.id, whole_event=True)
-        user, anonymous = self.user, None
+        anonymous = None
         if user is None and rule.user is not None:
             user, anonymous = self._stand_in(rule.user, group, recalled.get(USER_SLOT))
         if user is None and anonymous is None:
             return Rejection(Reason.REQUIRED_MISSING, rule.id, USER_SLOT, whole_event=True)
-        message_id = frame.message_id((*self.natural_key, reset) if reset else self.natural_key)
+        message_id = frame.message_id((*natural_key, reset) if reset else natural_key)
         message = frame.template.fill(
             message_id=message_id,
             user_id=user,
             anonymous_id=anonymous,
             group_id=group,
-            time=self.time,
+            time=time,
             properties=properties,
         )
         return Event(
@@ -108,10 +108,10 @@ class Draft(NamedTuple):
             frame.event,
             rule.id,
             message,
-            self.time,
-            self.time_source,
-            self.path,
-            self.offset,
+            time,
+            time_source,
+            path,
+            offset,
             b"" if group is None else rules.identity.organization_key(group),
             (frame.event, *_reached(frame.steps, properties)) if frame.steps else (frame.event,),
         )

@@ -70,7 +70,10 @@ class Identity:
         prepared = _fed(self._message.copy(), (event.encode(), *begin))
 
         def message_id(natural_key: Iterable[bytes]) -> str:
-            return _fed(prepared.copy(), natural_key).hexdigest()
+            state = prepared.copy()
+            for part in natural_key:
+                state.update(len(part).to_bytes(8, "big") + part)
+            return state.hexdigest()
 
         return message_id
 

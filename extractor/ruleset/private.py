@@ -148,9 +148,10 @@ _LEAST_CHANGES: Final = 4
 
 
 def _holds_token(text: str) -> bool:
-    return (
-        _SURE_TOKEN.search(text) is not None
-        or any(_looks_random(chunk) for tail in _LIKELY_TOKEN.findall(text) for chunk in _CHUNK.findall(tail))
+    if _SURE_TOKEN.search(text) is not None:
+        return True
+    return _CHUNK.search(text) is not None and (
+        any(_looks_random(chunk) for tail in _LIKELY_TOKEN.findall(text) for chunk in _CHUNK.findall(tail))
         or any(_looks_random(chunk.lower()) for chunk in _LONG_CHUNK.findall(text))
     )
 

@@ -18,7 +18,7 @@ from extractor.ruleset.message import MessageTemplate
 from extractor.ruleset.outcome import Changed, Forget, PendingEvent, Rejection, Remember
 from extractor.ruleset.path import Path, Scope, step_into
 from extractor.ruleset.rule import ChangedRule, RuleSet
-from extractor.ruleset.value import LAST_TIME, Value, is_ignored, is_time, parse_time
+from extractor.ruleset.value import LAST_TIME, SHORT_TEXT, Value, is_ignored, is_time, parse_time
 from extractor.telemetry import Reason
 
 Held = list[Any]
@@ -181,13 +181,16 @@ class Projection:
         if len(value.paths) != 1 or value.map is not None:
             return lambda held: value.read(held[0])
         number, leaf = self._place(value.paths[0])
-        ignore, as_text, admit = value.ignore, value.as_text, value.constraint.admit
+        ignore, as_text = value.ignore, value.as_text
+        admit, admit_short = value.constraint.admit, value.constraint.admit_short
 
         def read(held: Held) -> ScalarValue | Reason | None:
             inner = held[number]
             found = inner.get(leaf) if type(inner) is dict else step_into(inner, leaf)
             if found is None or (found in ignore and is_ignored(found, ignore)):
                 return None
+            if type(found) is str and len(found) <= SHORT_TEXT:
+                return admit_short(found)
             return admit(str(found) if as_text and type(found) is int else found)
 
         return read

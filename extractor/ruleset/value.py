@@ -27,13 +27,11 @@ LAST_TIME = 9_999_999_999.0
 can write; a greater number in a line is one of milliseconds."""
 
 
-_doubt = lru_cache(maxsize=4096)(doubt_text)
-"""Answers are kept for as many texts as an installation has codes and names: at most 4 MB of them."""
-
+_doubt = lru_cache(512)(doubt_text)
 _ANSWERS = 2048
-_SHORT = 255
+SHORT_TEXT = 255
 """Answers that are kept for equal constraints, and characters of their texts: codes, organizations and members come
-again and again. At most 2 MB each."""
+again and again. At most 2 MB each, and as much for longer texts that something private may stand in."""
 
 
 class Type(StrEnum):
@@ -61,6 +59,7 @@ class Constraint:
         check_text: Whether a text in which something private stands is left out.
         admit: The value as it may leave, or why it may not. Made for the constraint: most events ask some ten times.
             `Reason` is a text too: callers tell it apart by `type(...) is Reason`, so no value may be one.
+        admit_short: The same for a text of at most `SHORT_TEXT` characters: answers are at hand.
     """
 
     type: Type
@@ -70,10 +69,13 @@ class Constraint:
     low: float | None = None
     high: float | None = None
     check_text: bool = True
-    admit: Callable[[object], ScalarValue | Reason] = field(init=False, repr=False, compare=False)
+    admit: "Admit" = field(init=False, repr=False, compare=False)
+    admit_short: "Admit" = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "admit", _admitter(self))
+        admit, admit_short = _text_admitters(self) if self.type in _FIT_TEXT else _admitters(self)
+        object.__setattr__(self, "admit", admit)
+        object.__setattr__(self, "admit_short", admit_short)
 
     def __reduce__(self) -> "tuple[Callable[[], Constraint], tuple[()]]":
         given = {one.name: getattr(self, one.name) for one in fields(self) if one.init}
@@ -95,9 +97,10 @@ class Constraint:
         return ", ".join(words)
 
 
-def _admitter(constraint: Constraint) -> Callable[[object], ScalarValue | Reason]:
-    if constraint.type in _FIT_TEXT:
-        return _text_admitter(constraint)
+Admit = Callable[[object], ScalarValue | Reason]
+
+
+def _admitters(constraint: Constraint) -> tuple[Admit, Admit]:
     fit = _FIT[constraint.type]
     enum, low, high = constraint.enum, constraint.low, constraint.high
 
@@ -113,16 +116,17 @@ def _admitter(constraint: Constraint) -> Callable[[object], ScalarValue | Reason
             return Reason.NOT_IN_ENUM
         return fitted
 
-    return admit
+    return admit, admit
 
 
 @lru_cache(64)
-def _text_admitter(constraint: Constraint) -> Callable[[object], ScalarValue | Reason]:
-    """What admits texts; one for all constraints that are alike, with the answers that it keeps at hand."""
+def _text_admitters(constraint: Constraint) -> tuple[Admit, Admit]:
+    """What admits texts; the same for all constraints that are alike, with the answers that it keeps at hand."""
     fit = _FIT_TEXT[constraint.type]
     max_length, enum = constraint.max_length, constraint.enum
     matches = None if constraint.pattern is None else constraint.pattern.matches
     checked = constraint.check_text and constraint.type is Type.STRING
+    doubt = doubt_text if max_length <= SHORT_TEXT else _doubt
 
     def admit(value: object) -> ScalarValue | Reason:
         text = fit(value)
@@ -134,18 +138,18 @@ def _text_admitter(constraint: Constraint) -> Callable[[object], ScalarValue | R
             return text if text in enum else Reason.NOT_IN_ENUM
         if matches is not None and not matches(text):
             return Reason.PATTERN_MISMATCH
-        if checked and _doubt(text) is not None:
+        if checked and doubt(text) is not None:
             return Reason.LOOKS_PRIVATE
         return text
 
     if constraint.type is Type.DATETIME:  # hardly any comes again
-        return admit
-    known = lru_cache(_ANSWERS)(admit)
+        return admit, admit
+    admit_short = lru_cache(_ANSWERS)(admit)
 
-    def admit_known(value: object) -> ScalarValue | Reason:
-        return known(value) if type(value) is str and len(value) <= _SHORT else admit(value)
+    def admit_any(value: object) -> ScalarValue | Reason:
+        return admit_short(value) if type(value) is str and len(value) <= SHORT_TEXT else admit(value)
 
-    return admit_known
+    return admit_any, admit_short
 
 
 def _fit_string(value: object) -> str | None:
@@ -236,7 +240,10 @@ def render_time(seconds: float) -> str:
     microseconds = round((seconds - whole) * 1_000_000)
     if microseconds == 1_000_000:
         whole, microseconds = whole + 1, 0
-    return f"{_render_second(whole)}.{microseconds // 1000:03}+00:00"
+    return _render_second(whole) + _MILLISECONDS[microseconds // 1000]
+
+
+_MILLISECONDS = [f".{number:03}+00:00" for number in range(1000)]
 
 
 @lru_cache(256)
