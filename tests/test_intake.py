@@ -10,8 +10,10 @@ from extractor import intake as intake_module
 from extractor.decode.envelope import Envelope
 from extractor.intake import Intake, Wrapping, origin_of
 from extractor.ruleset.assemble import Choice, Settings, assemble_rules
-from extractor.ruleset.event import TimeSource
+from extractor.ruleset.event import Event, TimeSource
+from extractor.ruleset.examples import PlainMemory
 from extractor.ruleset.load import load_pack
+from extractor.ruleset.outcome import resolve
 from extractor.ruleset.rule import MessageConstants, RuleSet
 from extractor.source.chunk import Chunk
 from extractor.telemetry import Reason
@@ -74,9 +76,9 @@ def test_a_line_is_found_among_others_and_its_offset_is_that_of_its_first_byte(r
     one = chunk(f"boot banner\n{LINE}\nrest\n", start=100)
     taken = intake.take(one, origin_of(one, 9.0))
     (outcome,) = taken.outcomes
-    built = outcome.events[0].build(b"", {})
-    assert getattr(built, "offset", None) == 112
-    assert getattr(built, "path", None) == "/logs/f"
+    (event,) = resolve(outcome, PlainMemory())
+    assert isinstance(event, Event)
+    assert (event.offset, event.path) == (112, "/logs/f")
     assert taken.settled == {"f": one.end}
 
 
@@ -87,8 +89,10 @@ def test_bare_lines_are_as_old_as_their_file_unless_they_are_read_live(rules: Ru
     live = replace(old, live=True)
     assert (origin_of(live, 9.0).time, origin_of(live, 9.0).time_source) == (9.0, TimeSource.READ)
     intake = Intake(rules, [Wrapping()], max_line_bytes=1 << 20)
-    built = intake.take(live, origin_of(live, 9.0)).outcomes[0].events[0].build(b"", {})
-    assert getattr(built, "time_source", None) is TimeSource.READ
+    (outcome,) = intake.take(live, origin_of(live, 9.0)).outcomes
+    (event,) = resolve(outcome, PlainMemory())
+    assert isinstance(event, Event)
+    assert event.time_source is TimeSource.READ
 
 
 def test_a_checkpoint_waits_at_the_first_piece_until_the_line_ends_in_the_next_file(rules: RuleSet) -> None:

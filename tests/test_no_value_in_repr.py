@@ -28,7 +28,7 @@ def test_nothing_that_is_made_of_a_line_shows_it() -> None:
     for data in LINES:
         line = logical(data)
         outcome = evaluate(line, ORIGIN, ready())
-        drafts = [getattr(pending.build, "__self__", None) for pending in outcome.events]
+        drafts = [getattr(getattr(one, "build", None), "__self__", one) for one in outcome.events]
         events += len(drafts)
         made = {
             "cut": list(cut(data, 0)),

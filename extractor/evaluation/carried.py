@@ -2,16 +2,14 @@
 
 import io
 import pickle
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 from extractor.decode.assemble import Logical
 from extractor.evaluation.local import Evaluated
 from extractor.ruleset.draft import DraftFrame
 from extractor.ruleset.evaluate import Origin
-from extractor.ruleset.event import Event
 from extractor.ruleset.index import ReadyRules
-from extractor.ruleset.outcome import Outcome, PendingEvent, Rejection
 
 
 def dump_lines(lines: Sequence[Logical], origin: Origin) -> bytes:
@@ -27,16 +25,9 @@ def load_lines(raw: bytes) -> tuple[list[Logical], Origin]:
 
 
 def dump_evaluated(evaluated: Evaluated) -> bytes:
-    """What lines showed; a rule's frame goes by its number, since the other process has the same rules.
-
-    What is still to be done there is less: an event that depends on no memory goes as it will be stored.
-    """
-    outcomes = [
-        Outcome(tuple(map(_build, events)), rejections, memory, matched, reason)
-        for events, rejections, memory, matched, reason in evaluated.outcomes
-    ]
+    """What lines showed; a rule's frame goes by its number, since the other process has the same rules."""
     raw = io.BytesIO()
-    _Writer(raw, protocol=5).dump(Evaluated(outcomes, evaluated.counts))
+    _Writer(raw, protocol=5).dump(evaluated)
     return raw.getvalue()
 
 
@@ -49,27 +40,6 @@ def load_evaluated(raw: bytes, rules: ReadyRules) -> Evaluated:
 def _frame(number: int) -> DraftFrame:
     """Stands in the bytes where the reader puts its own rule's frame."""
     raise NotImplementedError(number)
-
-
-class _Built(NamedTuple):
-    """An event that has nothing to ask of memory: it was built over there.
-
-    Attributes:
-        event: It, or why there is none.
-    """
-
-    event: Event | Rejection
-
-    def build(self, _reset: bytes, _recalled: Mapping[str, str]) -> Event | Rejection:
-        """See `Draft.build`."""
-        return self.event
-
-
-def _build(pending: PendingEvent) -> PendingEvent:
-    rule, build, once, changed, recalls = pending
-    if once is not None or recalls:
-        return pending
-    return PendingEvent(rule, _Built(build(b"", {})).build, None, changed, recalls)
 
 
 class _Writer(pickle.Pickler):

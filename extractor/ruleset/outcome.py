@@ -120,9 +120,12 @@ class PendingEvent(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What one line gave. All three may be empty; `reason` then says why."""
+    """What one line gave. All three may be empty; `reason` then says why.
 
-    events: tuple[PendingEvent, ...] = ()
+    An event that asks nothing of memory is a fact already.
+    """
+
+    events: tuple[PendingEvent | Event, ...] = ()
     rejections: tuple[Rejection, ...] = ()
     memory: tuple[Forget | Remember, ...] = ()
     matched: tuple[str, ...] = ()
@@ -148,8 +151,8 @@ def resolve(outcome: Outcome, memory: Memory, *, keep_values: bool = True) -> It
             memory.write(effect.key, Memo(_FORGOTTEN, reset=effect.by))
         else:
             _remember(memory, effect, keep_values=keep_values)
-    for pending in outcome.events:
-        yield _meet(pending, memory)
+    for event in outcome.events:
+        yield event if isinstance(event, Event) else _meet(event, memory)
 
 
 def _remember(memory: Memory, effect: Remember, *, keep_values: bool) -> None:

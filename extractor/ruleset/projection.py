@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from extractor.decode.assemble import Logical
 from extractor.ruleset.condition import ScalarValue
 from extractor.ruleset.draft import GROUP_SLOT, USER_SLOT, Draft, DraftFrame, as_text
-from extractor.ruleset.event import TimeSource
+from extractor.ruleset.event import Event, TimeSource
 from extractor.ruleset.identity import Identity, encode, key_part
 from extractor.ruleset.message import MessageTemplate
 from extractor.ruleset.outcome import Changed, Forget, PendingEvent, Rejection, Remember
@@ -68,7 +68,7 @@ class Showing:
         self.time = time
         self.time_source = time_source
         self._identity = identity
-        self.events: list[PendingEvent] = []
+        self.events: list[PendingEvent | Event] = []
         self.rejections: list[Rejection] = []
         self.memory: list[Forget | Remember] = []
         self.matched: list[str] = []
@@ -239,16 +239,16 @@ class Projection:
             if parts is not None and type(value) is str:
                 showing.memory.append(remember(parts, value))
         if self.frame is not None:
-            pending = self._pend(self.frame, held, position, showing)
-            if isinstance(pending, Rejection):
-                showing.rejections.append(pending)
+            given = self._pend(self.frame, held, position, showing)
+            if isinstance(given, Rejection):
+                showing.rejections.append(given)
             else:
-                showing.events.append(pending)
+                showing.events.append(given)
 
     def _pend(
         self, frame: DraftFrame, held: Held, position: str, showing: Showing
-    ) -> PendingEvent | Rejection:
-        """Read everything that the line says about the event; what memory has to say is asked for."""
+    ) -> PendingEvent | Event | Rejection:
+        """Read everything that the line says about the event; what memory has to say is asked for, if anything."""
         rule = self._rule
         recalls: dict[str, bytes] = {}
         properties: dict[str, ScalarValue] = {}
@@ -288,6 +288,8 @@ class Projection:
             showing.path,
             showing.line.start,
         )
+        if once is None and changed is None and not recalls:
+            return draft.build(b"", {})
         return PendingEvent(rule.id, draft.build, once, changed, recalls)
 
     def _instead(

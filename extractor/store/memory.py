@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from extractor.ruleset.event import Event
 from extractor.ruleset.outcome import Memo, Outcome, Standing
 from extractor.store.errors import StoreBroken
 from extractor.store.lookup import look_up
@@ -56,6 +57,8 @@ class TransactionMemory:
             for effect in outcome.memory:
                 keys.add(effect.key)
             for pending in outcome.events:
+                if isinstance(pending, Event):
+                    continue
                 if pending.once is not None:
                     keys.add(pending.once)
                 if pending.changed is not None:

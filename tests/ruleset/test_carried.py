@@ -8,7 +8,6 @@ from pathlib import Path
 
 from hypothesis import given
 
-from extractor.ruleset.draft import Draft
 from extractor.ruleset.evaluate import evaluate
 from extractor.ruleset.event import Event
 from extractor.ruleset.examples import PlainMemory
@@ -38,9 +37,9 @@ def outcomes_of(rules: RuleSet) -> list[Outcome]:
     ]
 
 
-def asked(pending: PendingEvent) -> tuple[object, ...]:
-    """What an event asks of memory."""
-    return pending.rule, pending.once, pending.changed, pending.recalls
+def asked(event: PendingEvent | Event) -> tuple[object, ...]:
+    """What an event asks of memory; itself, where it asks nothing."""
+    return (event,) if isinstance(event, Event) else (event.rule, event.once, event.changed, event.recalls)
 
 
 def met(outcomes: list[Outcome]) -> list[Event | Rejection]:
@@ -68,27 +67,6 @@ def test_any_rules_can_be_carried(rules: RuleSet, record: dict[str, object]) -> 
     line = logical(record)
     ours, theirs = (evaluate(line, ORIGIN, ReadyRules(one)) for one in (rules, arrived))
     assert met([theirs]) == met([ours])
-
-
-def test_a_draft_is_carried_by_the_number_of_its_frame() -> None:
-    """What it read is data, what all drafts of a rule share is there already."""
-    there = ReadyRules(carried(RULES))
-    numbers = set()
-    for outcome in outcomes_of(RULES):
-        for pending in outcome.events:
-            draft = drafted(pending.build)
-            number, *read = pickle.loads(pickle.dumps((draft.frame.number, *draft[1:])))
-            assert Draft(there.frame(number), *read).build(b"", {}) == draft.build(b"", {})
-            assert RULES.rules[number].id == pending.rule
-            numbers.add(number)
-    assert len(numbers) > 10
-
-
-def drafted(build: object) -> Draft:
-    """The draft whose event this builds."""
-    draft = getattr(build, "__self__", None)
-    assert isinstance(draft, Draft)
-    return draft
 
 
 def test_the_key_of_an_installation_is_carried_and_never_shown() -> None:

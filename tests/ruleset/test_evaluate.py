@@ -13,7 +13,7 @@ from extractor.ruleset.event import Event, TimeSource
 from extractor.ruleset.examples import PlainMemory
 from extractor.ruleset.explain import explain
 from extractor.ruleset.index import ReadyRules
-from extractor.ruleset.outcome import resolve
+from extractor.ruleset.outcome import PendingEvent, resolve
 from extractor.ruleset.rule import UnidentifiedUsers
 from extractor.ruleset.scope import MAX_ELEMENTS
 from extractor.ruleset.value import LAST_TIME
@@ -391,6 +391,7 @@ def test_building_an_event_twice_gives_what_memory_says_each_time() -> None:
     """A transaction that is rolled back is tried again: nothing of the first try may stay."""
     ready = ReadyRules(assemble(pack(MEMBER, RECALLED_GROUP)))
     [pending] = evaluate(logical({"job": "Order", "org": "o"}), ORIGIN, ready).events
+    assert isinstance(pending, PendingEvent)
     built = [pending.build(b"", dict.fromkeys(pending.recalls, who)) for who in ("anne", "bob")]
     assert [message(one)["properties"] for one in built if isinstance(one, Event)] == [
         {"plan": "anne"},
