@@ -151,6 +151,104 @@ def test_words_around_it_hide_nothing(text: str, before: str, behind: str) -> No
     assert doubt_text(f"{before} {text} {behind}") is not None
 
 
+PLAIN_AMOUNT = re.compile(
+    rf"(?:{private_numbers._SIGN}|(?<![A-Za-z])(?:{private_numbers._CODE}))\s?\d(?![dD]\b)"
+    r"|(?<![A-Za-z])(?:kr\s|(?:kr|S?Fr)\.\s?)\d"
+    rf"|\d[\d\s.,'’\-–]{{0,20}}+(?:(?:{private_numbers._MANY})\s?(?:d['’]|de\s)?)?"
+    rf"(?:[A-Za-z]{{0,2}}{private_numbers._SIGN}|(?:{private_numbers._CODE}|{private_numbers._WORD})(?![A-Za-z]))"
+    r"|\d[\d,.]{0,20}+\s?[万億만천]?[円元원]"
+)
+"""An amount from left to right, as people say it: what is looked for by its digit must be the same."""
+PIECES = [
+    *[
+        "0",
+        "1",
+        "7",
+        "12",
+        "2024",
+        "77777777777",
+        ".",
+        ",",
+        "-",
+        "_",
+        "–",
+        "’",
+        "'",
+        "$",
+        "€",
+        "₿",
+        "a",
+        "A",
+        "d",
+        "D",
+        "S",
+        "k",
+        "m",
+        "bn",
+        "Mio.",
+        "mrd",
+        "d'",
+        "x",
+        "é",
+        "й",
+        "万",
+        "円",
+        "원",
+    ],
+    *[
+        "EUR",
+        "eur",
+        "Usd",
+        "usd",
+        "CAD",
+        "cad",
+        "SEK",
+        "ETH",
+        "Rs",
+        "Rs.",
+        "zł",
+        "kr",
+        "kr.",
+        "Fr.",
+        "SFr.",
+        "Fr",
+        "dollars",
+        "cents",
+        "ct",
+        "cts",
+        "TL",
+        "руб",
+        "B",
+        "ab",
+        "abc",
+    ],
+    *("  ", " ", "\t", "\u00a0", "de ", "millions ", "thousand "),
+]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join) | st.from_regex(PLAIN_AMOUNT))
+def test_an_amount_is_found_from_its_digit_as_from_left_to_right(text: str) -> None:
+    """Faster to look for, and neither more nor less."""
+    assert private_numbers.holds_amount(text) == (PLAIN_AMOUNT.search(text) is not None)
+
+
+@given(st.from_regex(private._SPELT_AT))
+def test_no_spelling_of_an_at_is_passed_over(text: str) -> None:
+    """What is looked at first is a part of every one."""
+    assert private._holds_email(text)
+
+
+@given(st.from_regex(private._LIKELY_TOKEN) | st.from_regex(private._LONG_CHUNK), st.text())
+def test_no_long_run_is_passed_over(text: str, before: str) -> None:
+    """Only a text with ten letters or digits in a row is searched for something random."""
+    random = [
+        chunk
+        for tail in private._LIKELY_TOKEN.findall(before + text)
+        for chunk in private._CHUNK.findall(tail)
+    ] + [chunk.lower() for chunk in private._LONG_CHUNK.findall(before + text)]
+    assert private._holds_token(before + text) or not any(map(private._looks_random, random))
+
+
 HOSTILE = [
     "1",
     "1 ",
