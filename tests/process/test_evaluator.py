@@ -1,5 +1,6 @@
 """A backlog is evaluated on a second core, by a process of which the operator need not know."""
 
+import contextlib
 import json
 import os
 import signal
@@ -88,6 +89,27 @@ def _lives(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def test_the_evaluator_leaves_no_core_file_opens_no_file_and_says_nothing(
+    tmp_path: Path, backlog: Path
+) -> None:
+    """It holds lines: no memory of it goes to a core file, it has pipes and no other handle, its words go nowhere."""
+    program = Program(tmp_path, config_for("http://127.0.0.1:9", str(backlog)))
+    with program.start() as running:
+        process = Path(f"/proc/{evaluator_of(running)}")
+        (limit,) = [line for line in (process / "limits").read_text().splitlines() if "core file" in line]
+        assert limit.split()[4:6] == ["0", "0"]
+        assert int((process / "coredump_filter").read_text(), 16) == 0
+        wait_until(lambda: b"evaluation" in (process / "cmdline").read_bytes(), "its start")
+        wait_until(lambda: _handles(process) == ["/dev/null", "pipe", "pipe"], "nothing but pipes to be open")
+
+
+def _handles(process: Path) -> list[str]:
+    """What a process has open, by kind; its modules are open for moments while it starts."""
+    with contextlib.suppress(FileNotFoundError):
+        return sorted(str(handle.readlink()).partition(":")[0] for handle in (process / "fd").iterdir())
+    return []
 
 
 def test_a_stop_in_a_backlog_is_no_loss(tmp_path: Path, backlog: Path) -> None:

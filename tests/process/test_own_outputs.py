@@ -45,12 +45,12 @@ socket.socket(socket.AF_INET, socket.SOCK_DGRAM).connect(("127.0.0.1", 9))
 )
 LEAKS = """\
 import sys
-from extractor import intake
-evaluate = intake.evaluate
+from extractor.evaluation import local
+evaluate = local.evaluate
 def leaking(line, *args, **options):
     sys.stderr.write(repr(line.text) + "\\n")
     return evaluate(line, *args, **options)
-intake.evaluate = leaking
+local.evaluate = leaking
 """
 
 
