@@ -179,6 +179,14 @@ VANISHED = {
         "What was always empty is not a copy of a file that lives, though that has its inode.",
         "write_half; cut; look; crash; edit 1; copytruncate looks; rotate compress",
     ),
+    "put in its place, and a copy of that has its inode": History(
+        "What has the inode and the bytes of a vanished file is that, though another has them in its place.",
+        "write_half; copytruncate 1; step; crash; edit; copytruncate looks; delete app.log.1",
+    ),
+    "restored in part, and put in its place while it waits": History(
+        "What both have was read, and is not read again.",
+        "write 2; wait; edit; cut; step; edit",
+    ),
 }
 
 UNREADABLE = {

@@ -107,6 +107,9 @@ class Following(Files, RuleBasedStateMachine):
         body = self.paths[LIVE]
         copy = Body(body.data, alias=True, copied=True)
         shutil.copy(self.at(LIVE), self.at("app.log.1"))
+        known = {row.inode for row in self.recorder.rows.values()}
+        if body.again and self.at("app.log.1").stat().st_ino in known:
+            self.twice += 2 * len(body.data)  # with its inode and its bytes, it is what was in its place
         self.paths["app.log.1"] = copy
         if looks:
             self.look()
@@ -115,8 +118,8 @@ class Following(Files, RuleBasedStateMachine):
         if writes:
             self.write(2, LIVE)
         # By what was seen of the original the copy can be found, even where no pattern matches it.
-        known = body.known and bool(body.seen) and not body.trimmed
-        copy.alias, copy.known, copy.seen = False, known, set(body.seen)
+        copy.known = body.known and bool(body.seen) and not body.trimmed
+        copy.alias, copy.seen = False, set(body.seen)
         self.empty(LIVE)
         if refills:
             self.write(refills, LIVE)

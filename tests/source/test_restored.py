@@ -61,3 +61,17 @@ def test_only_the_first_line_is_the_same(log: Path) -> None:
         recorder.step()
         append(log, [b"# heading", *LINES[3:]])
         assert recorder.step() == LINES[3:]
+
+
+def test_emptied_while_it_waits(log: Path) -> None:
+    """What it gets then is read as new."""
+    append(log, LINES[:20])
+    with Recorder(log.parent) as recorder:
+        recorder.step()
+        log.unlink()
+        recorder.step()
+        append(log, LINES[:15])
+        assert recorder.step() == []
+        log.write_bytes(b"other\n")
+        assert recorder.step() == [b"other"]
+        assert recorder.lost() == 0
