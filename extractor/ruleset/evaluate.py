@@ -10,9 +10,9 @@ from extractor.decode.record import decode_json
 from extractor.ruleset.event import TimeSource
 from extractor.ruleset.index import Decoded, Entry, ReadyRules
 from extractor.ruleset.outcome import Outcome, Rejection
-from extractor.ruleset.projection import Showing
 from extractor.ruleset.rule import Decode
 from extractor.ruleset.scope import all_hold, decode_field, elements
+from extractor.ruleset.showing import Showing
 from extractor.telemetry import Reason
 
 

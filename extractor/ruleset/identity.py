@@ -14,7 +14,9 @@ KEY_BYTES = 16
 
 
 _KNOWN_KEYS = 8192
-"""Memory keys that are kept at hand: one an organization is asked for with every line."""
+_SHORT = 255
+"""Memory keys that are kept at hand, and characters of what they are made of: one an organization is asked for with
+every line, and a line can hold a key of a megabyte."""
 
 
 class Identity:
@@ -24,19 +26,12 @@ class Identity:
         "_anonymous",
         "_digest",
         "_key",
+        "_known_digest",
+        "_known_memory_key",
         "_memory",
         "_message",
-        "memory_key",
         "organization_key",
-        "text_digest",
     )
-
-    memory_key: Callable[[str, str, tuple[str, ...]], bytes]
-    """Kind, name and parts to the key of a row of memory; the kind keeps *once* and *changed* of an event apart
-    from what is remembered."""
-
-    text_digest: Callable[[str], bytes]
-    """`digest` of a text's UTF-8."""
 
     organization_key: Callable[[str], bytes]
     """Stands for an organization in the funnel."""
@@ -49,9 +44,9 @@ class Identity:
         self._memory = hashlib.blake2b(key=key, digest_size=KEY_BYTES, person=b"memory")
         self._digest = hashlib.blake2b(key=key, digest_size=KEY_BYTES, person=b"digest")
         self._anonymous = hashlib.blake2b(key=key, digest_size=KEY_BYTES, person=b"anonymous")
-        self.memory_key = lru_cache(_KNOWN_KEYS)(self._memory_key)
+        self._known_memory_key = lru_cache(_KNOWN_KEYS)(self._memory_key)
+        self._known_digest = lru_cache(_KNOWN_KEYS)(self._text_digest)
         self.organization_key = lru_cache(_KNOWN_KEYS)(self._organization_key)
-        self.text_digest = lru_cache(_KNOWN_KEYS)(self._text_digest)
 
     def __reduce__(self) -> tuple[type["Identity"], tuple[bytes]]:
         return Identity, (self._key,)
@@ -70,10 +65,7 @@ class Identity:
         prepared = _fed(self._message.copy(), (event.encode(), *begin))
 
         def message_id(natural_key: Iterable[bytes]) -> str:
-            state = prepared.copy()
-            for part in natural_key:
-                state.update(len(part).to_bytes(8, "big") + part)
-            return state.hexdigest()
+            return _fed(prepared.copy(), natural_key).hexdigest()
 
         return message_id
 
@@ -87,6 +79,18 @@ class Identity:
 
     def _organization_key(self, organization: str) -> bytes:
         return self._memory_key("organization", "", (organization,))
+
+    def memory_key(self, kind: str, name: str, parts: tuple[str, ...]) -> bytes:
+        """Kind, name and parts to the key of a row of memory.
+
+        The kind keeps *once* and *changed* of an event apart from what is remembered.
+        """
+        short = sum(map(len, parts)) <= _SHORT
+        return self._known_memory_key(kind, name, parts) if short else self._memory_key(kind, name, parts)
+
+    def text_digest(self, text: str) -> bytes:
+        """`digest` of a text's UTF-8."""
+        return self._known_digest(text) if len(text) <= _SHORT else self._text_digest(text)
 
     def _memory_key(self, kind: str, name: str, parts: tuple[str, ...]) -> bytes:
         return self.memory_keys(kind, name)(parts)

@@ -9,7 +9,6 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from extractor.decode.assemble import Logical
 from extractor.ruleset.condition import ScalarValue
 from extractor.ruleset.draft import GROUP_SLOT, USER_SLOT, Draft, DraftFrame, as_text
 from extractor.ruleset.event import Event, TimeSource
@@ -18,6 +17,7 @@ from extractor.ruleset.message import MessageTemplate
 from extractor.ruleset.outcome import Changed, Forget, PendingEvent, Rejection, Remember
 from extractor.ruleset.path import Path, Scope, step_into
 from extractor.ruleset.rule import ChangedRule, RuleSet
+from extractor.ruleset.showing import Showing
 from extractor.ruleset.value import LAST_TIME, SHORT_TEXT, Value, is_ignored, is_time, parse_time
 from extractor.telemetry import Reason
 
@@ -27,58 +27,12 @@ Held = list[Any]
 _ENVELOPE = TimeSource.ENVELOPE
 _LINE = TimeSource.LINE
 
-_KNOWN_MEMBERS = 8192
-"""Of what memory is told, that many are kept at hand: 4 MB at most."""
+_KNOWN_MEMBERS = 4096
+"""Of what memory is told under one short text, that many are kept at hand: some 4 MB at most."""
 
 Find = Callable[[Held], object]
 Read = Callable[[Held], ScalarValue | Reason | None]
 Key = Callable[[Held], tuple[str, ...] | None]
-
-
-class Showing:
-    """One line that rules match, and what they have given so far. Lives as long as the line."""
-
-    __slots__ = (
-        "_digest",
-        "_identity",
-        "events",
-        "line",
-        "matched",
-        "memory",
-        "path",
-        "rejections",
-        "time",
-        "time_source",
-    )
-
-    def __init__(
-        self, line: Logical, path: str, time: float, time_source: TimeSource, identity: Identity
-    ) -> None:
-        """Nothing was given yet.
-
-        Args:
-            line: The line.
-            path: Its file.
-            time: In unix seconds, where neither the line's envelope nor its rule knows better.
-            time_source: Which time that is.
-            identity: Hashes the line, if a rule wants that.
-        """
-        self.line = line
-        self.path = path
-        self.time = time
-        self.time_source = time_source
-        self._identity = identity
-        self.events: list[PendingEvent | Event] = []
-        self.rejections: list[Rejection] = []
-        self.memory: list[Forget | Remember] = []
-        self.matched: list[str] = []
-        self._digest: bytes | None = None
-
-    def digest(self) -> bytes:
-        """Stands for the line: computed once, since a line of 1 MiB may give 10,000 events."""
-        if self._digest is None:
-            self._digest = self._identity.digest(self.line.text)
-        return self._digest
 
 
 class _Slot(NamedTuple):
@@ -365,11 +319,17 @@ def _rememberer(memory: str, identity: Identity) -> Callable[[tuple[str, ...], s
     """What is told memory. The member of an organization is told it with every line: that is kept at hand."""
     memory_key = identity.memory_keys("value", memory)
 
-    @lru_cache(_KNOWN_MEMBERS)
     def remember(parts: tuple[str, ...], value: str) -> Remember:
         return Remember(memory_key(parts), identity.text_digest(value), value)
 
-    return remember
+    known = lru_cache(_KNOWN_MEMBERS)(remember)
+
+    def remember_any(parts: tuple[str, ...], value: str) -> Remember:
+        # The value is no longer than its constraint lets it be.
+        short = len(parts) == 1 and len(parts[0]) <= SHORT_TEXT
+        return known(parts, value) if short else remember(parts, value)
+
+    return remember_any
 
 
 def _nothing(_: Held) -> None:

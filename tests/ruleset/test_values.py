@@ -1,6 +1,7 @@
 """Values: each type takes its own and nothing else, and what leaves is within its constraints."""
 
 import datetime as dt
+import tracemalloc
 from operator import add
 from typing import Any
 
@@ -17,7 +18,7 @@ from extractor.ruleset.plan import build_plan, plan_as_json
 from extractor.ruleset.plan_page import render_markdown
 from extractor.ruleset.value import LAST_TIME, Constraint, Type, parse_time, render_time
 from extractor.telemetry import Reason
-from tests.packs import ORIGIN, assemble, logical, pack, rule, shipped_pack
+from tests.packs import ORIGIN, Reader, assemble, logical, pack, rule, shipped_pack
 
 UUID = "0eb22b12-d903-4cfa-b55f-77e5847bf330"
 TAKEN: dict[Type, list[Any]] = {
@@ -218,3 +219,23 @@ def test_the_plan_as_a_page_names_every_event_and_property() -> None:
         assert f"## {event.name}" in page
         assert all(f"| `{one.name}` |" in page for one in event.properties)
     assert all(note in page for note in plan.cannot_show)
+
+
+def test_what_is_kept_at_hand_is_short() -> None:
+    """A line can hold a key, a value or a member of a megabyte: thousands of them would fill the memory."""
+    long = "x" * (1 << 20)
+    body = (
+        "    remember: [{memory: member, by: [org], value: {from: who}}]\n"
+        "    properties: {friend: {recall: {memory: member, by: [org]}, enum: [anne]}}\n"
+    )
+    rules = assemble(pack(rule(body)))
+    reader = Reader(rules)
+    tracemalloc.start()
+    try:
+        for number in range(20):
+            for org, who in ((f"{number}{long}", "anne"), ("o1", f"{number}{long}"), (f"{number}", "anne")):
+                reader.outcome({"job": "Order", "org": org, "who": who})
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 5 << 20
