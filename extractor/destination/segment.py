@@ -11,10 +11,12 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import Protocol
 
 import requests
+from segment.analytics.consumer import FatalError
+from segment.analytics.request import APIError
+from segment.analytics.version import VERSION
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 from urllib3.exceptions import SSLError as TransportSSLError
 from urllib3.util import Timeout
@@ -33,16 +35,11 @@ MAX_BATCH_EVENTS = 2500
 MAX_ANSWER_BYTES = 64 * 1024
 """What is read of an answer. Segment's has 20 bytes."""
 
-LIBRARY_VERSION = version("segment-analytics-python")
-"""The library's own `VERSION` (a test holds them equal), without importing all of it."""
-
 CONNECT_TIMEOUT_S = 10.0
 """Of each address of the host; a connection that takes longer is not worth waiting for. Our choice."""
 
 
-_Failures = tuple[tuple[tuple[type[Exception], ...], Verdict], ...]
-
-_FAILURES: _Failures = (
+_FAILURES: tuple[tuple[tuple[type[Exception], ...], Verdict], ...] = (
     ((requests.Timeout, ReadTimeoutError), Verdict(VerdictKind.RETRY, DeliveryReason.TIMEOUT)),
     ((requests.exceptions.ProxyError,), Verdict(VerdictKind.RETRY, DeliveryReason.PROXY)),
     ((requests.exceptions.SSLError, TransportSSLError), Verdict(VerdictKind.RETRY, DeliveryReason.TLS)),
@@ -54,25 +51,15 @@ _FAILURES: _Failures = (
         ),
         Verdict(VerdictKind.HOLD, DeliveryReason.MISCONFIGURED),
     ),
-    ((requests.RequestException, HTTPError), Verdict(VerdictKind.RETRY, DeliveryReason.NETWORK)),
+    # What the library's `OauthManager` raises; nothing was said about the batch.
+    ((APIError,), Verdict(VerdictKind.HOLD, DeliveryReason.AUTHENTICATION)),
+    ((requests.RequestException, HTTPError, FatalError), Verdict(VerdictKind.RETRY, DeliveryReason.NETWORK)),
     # What is left is a file of ours: `requests` says so of a bundle of certificates that is not there.
     ((OSError,), Verdict(VerdictKind.HOLD, DeliveryReason.MISCONFIGURED)),
 )
 """The first row that fits; without an answer there is no status."""
 
-
-def _oauth_failures() -> _Failures:
-    """What the library's `OauthManager` raises; nothing was said about the batch.
-
-    Imported for those who use it: with it comes all of the library, and `cryptography`, 9 MB.
-    """
-    from segment.analytics.consumer import FatalError  # noqa: PLC0415
-    from segment.analytics.request import APIError  # noqa: PLC0415
-
-    return (
-        ((APIError,), Verdict(VerdictKind.HOLD, DeliveryReason.AUTHENTICATION)),
-        ((FatalError,), Verdict(VerdictKind.RETRY, DeliveryReason.NETWORK)),
-    )
+_EXPECTED = tuple(cause for causes, _ in _FAILURES for cause in causes)
 
 
 class WriteKey:
@@ -157,8 +144,6 @@ class SegmentDestination:
         self._verify: str | None = ca_bundle
         self._proxies = proxies
         self._oauth = oauth
-        self._failures = _FAILURES if oauth is None else (*_oauth_failures(), *_FAILURES)
-        self._expected = tuple(cause for causes, _ in self._failures for cause in causes)
         self._now = now
         self._session = OneWaySession(gate, allowed)
         self._prepared: Prepared | None = None
@@ -186,8 +171,8 @@ class SegmentDestination:
             if any(refusal.position is None for refusal in error.refusals):
                 return Verdict(VerdictKind.HOLD, DeliveryReason.GATE)
             return Verdict(VerdictKind.DEAD, DeliveryReason.GATE, refusals=error.refusals)
-        except self._expected as error:
-            return next(verdict for causes, verdict in self._failures if isinstance(error, causes))
+        except _EXPECTED as error:
+            return next(verdict for causes, verdict in _FAILURES if isinstance(error, causes))
 
     def abort(self) -> None:
         """End the request under way, from another thread: not one byte more of it leaves.
@@ -217,10 +202,7 @@ class SegmentDestination:
     def _first(self) -> Prepared:
         """What all requests have in common, worked out with the first one."""
         if self._prepared is None:
-            headers = {
-                "Content-Type": "application/json",
-                "User-Agent": f"analytics-python/{LIBRARY_VERSION}",
-            }
+            headers = {"Content-Type": "application/json", "User-Agent": f"analytics-python/{VERSION}"}
             if self._compress:
                 headers["Content-Encoding"] = "gzip"
             self._prepared = self._session.prepare(

@@ -27,24 +27,16 @@ def test_once_delivers_exactly_what_preview_shows_and_a_second_run_nothing(tmp_p
 
 
 def test_once_loads_only_what_it_needs(tmp_path: Path) -> None:
-    """Memory and the start are not spent on what others need: the library's OAuth, metrics, the page; requests for stdout."""
-    nobody = {
-        "cryptography",
-        "jwt",
-        "segment",
-        "prometheus_client",
-        "http.server",
-        "jinja2",
-        "extractor.page",
-    }
+    """Memory and the start are not spent on what others need: metrics, the page; what speaks to Segment, for stdout."""
+    nobody = {"prometheus_client", "http.server", "jinja2", "extractor.page"}
     printing = Program(tmp_path / "printing", config_for(None, *lago_paths()))
-    assert loaded(printing) & {*nobody, "requests", "urllib3"} == set()
+    assert loaded(printing) & {*nobody, "requests", "urllib3", "segment"} == set()
     with MisbehavingServer() as server:
         sending = Program(tmp_path / "sending", config_for(server.url, *lago_paths()))
         names = loaded(sending)
         assert server.accepted
     assert names & nobody == set()
-    assert {"requests", "structlog", "watchdog", "orjson"} <= names
+    assert {"requests", "segment", "structlog", "watchdog", "orjson"} <= names
 
 
 def loaded(program: Program) -> set[str]:
