@@ -228,7 +228,7 @@ class Census:
         identity, offset = file.identity, file.offset
         if file.checked and size >= max(file.size, offset) and identity.still_there(file.read_at):
             return Compared(Verdict.SAME, kept=size)
-        return identity.compare(file.read_at, size, offset, file.size)
+        return identity.compare(file.read_at, size, offset, file.seen)
 
     def _miss(self, file: Followed) -> None:
         """No wanted path leads to a file that was there: find out where it is."""

@@ -272,6 +272,11 @@ UNREADABLE = {
         "What was read is not counted because nobody can see that it is back.",
         "write; step; chmod hidden; crash; move_aside; wait; move_back; look; delete",
     ),
+    "counted as lost and its inode used by half a line that begins alike": History(
+        "What has less than was seen of the file whose inode it has is another, and read.",
+        "write_half; truncate 21; copytruncate 15; wait; crash; edit; truncate 12; rotate; wait; write_half; "
+        "chmod hidden; look",
+    ),
 }
 
 HISTORIES = {**EMPTIED_OR_CUT, **VANISHED, **UNREADABLE}
