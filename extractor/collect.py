@@ -14,10 +14,10 @@ from typing import Protocol
 
 from extractor.checkpoint import Checkpoint
 from extractor.intake import Intake, Portion, Taken, origin_of
+from extractor.learning.seen import Seen
 from extractor.ruleset.evaluate import Origin
 from extractor.ruleset.event import TimeSource
 from extractor.ruleset.outcome import Outcome
-from extractor.ruleset.seen import Seen
 from extractor.source.chunk import Chunk, Looked
 from extractor.source.chunk import Incident as SourceIncident
 from extractor.store import Incident, Recorded, StoreUnavailable, Tally

@@ -15,7 +15,7 @@ from extractor.decode.cut import Line, cut
 from extractor.decode.envelope import Broken, Envelope, Piece, detect, unwrap
 from extractor.decode.record import decode_json
 from extractor.evaluation.local import Evaluation, Evaluator, LocalEvaluator, evaluate_all
-from extractor.ruleset.drift import Drift
+from extractor.learning.drift import Drift
 from extractor.ruleset.evaluate import Origin
 from extractor.ruleset.event import TimeSource
 from extractor.ruleset.index import ReadyRules

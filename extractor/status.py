@@ -12,8 +12,8 @@ from pathlib import Path
 from extractor import wiring
 from extractor.checkpoint import Checkpoint
 from extractor.config import Config
+from extractor.learning.alarm import Alarm, judge
 from extractor.optout import OptOut
-from extractor.ruleset.alarm import Alarm, judge
 from extractor.ruleset.rule import RuleSet
 from extractor.source.discover import Discovery
 from extractor.store import Clock, Incident, StatusSnapshot, StoreReader

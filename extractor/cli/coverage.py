@@ -12,8 +12,8 @@ from extractor.cli.explain import wrapping_of
 from extractor.cli.terminal import absolute, columns, printable
 from extractor.config import load_config
 from extractor.decode.assemble import Logical
+from extractor.learning.coverage import Coverage, KindCoverage
 from extractor.lines import LineReader
-from extractor.ruleset.coverage import Coverage, KindCoverage
 
 
 def coverage_command(path: Path, files: list[str], *, as_json: bool) -> int:

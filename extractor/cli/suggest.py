@@ -13,14 +13,14 @@ from extractor.config import Config, load_config
 from extractor.decode.assemble import Logical
 from extractor.decode.record import decode_json
 from extractor.intake import Wrapping
+from extractor.learning.corpus import Corpus, Words
+from extractor.learning.skeleton import render_pack
+from extractor.learning.suggest import suggest
 from extractor.lines import LineReader
 from extractor.problems import ProblemError
-from extractor.ruleset.corpus import Corpus, Words
 from extractor.ruleset.examples import check_examples
 from extractor.ruleset.kinds import Kinds
 from extractor.ruleset.load import load_pack
-from extractor.ruleset.skeleton import render_pack
-from extractor.ruleset.suggest import suggest
 from extractor.source.spec import Limits
 from extractor.telemetry import Reason
 

@@ -23,8 +23,8 @@ import extractor
 from extractor import telemetry
 from extractor.config import Listen
 from extractor.daemon.observe import Health, Observer
+from extractor.learning.alarm import judge, last_line
 from extractor.logs import tell
-from extractor.ruleset.alarm import judge, last_line
 from extractor.store import StatusSnapshot, Store, StoreError
 from extractor.telemetry import Metric, MetricKind, Trouble
 

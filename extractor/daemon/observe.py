@@ -14,9 +14,9 @@ from extractor import collect, deliver, telemetry
 from extractor.checkpoint import Checkpoint
 from extractor.collect import LINES, READ_BYTES, RecordStore
 from extractor.destination.verdict import VerdictKind
+from extractor.learning.seen import Seen
 from extractor.logs import tell, tell_death
 from extractor.ruleset.outcome import Outcome
-from extractor.ruleset.seen import Seen
 from extractor.store import Incident, Recorded, StoreError, Tally
 from extractor.telemetry import Metric, Trouble
 

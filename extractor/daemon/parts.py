@@ -12,9 +12,9 @@ from extractor.config import Config, load_config
 from extractor.daemon.observe import Loop, ObservedStore, Observer
 from extractor.deliver import Deliverer, Progress
 from extractor.intake import Intake
+from extractor.learning.drift import Drift
 from extractor.logs import tell
 from extractor.optout import Obedience, OptOut
-from extractor.ruleset.drift import Drift
 from extractor.ruleset.rule import RuleSet
 from extractor.source import Chunk, Follower, StartAt, UnknownCompressionError
 from extractor.store import Incident, Store, StoreUnavailable, UnknownFiles

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from extractor.checkpoint import Checkpoint
-from extractor.ruleset.seen import Seen
+from extractor.learning.seen import Seen
 from extractor.store import outbox
 from extractor.store.batch import DeadLetter, SentEvent
 from extractor.store.checkpoints import read_checkpoints

@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Iterable
 
-from extractor.ruleset.seen import Seen
+from extractor.learning.seen import Seen
 from extractor.store.errors import StoreBroken
 from extractor.store.seal import ROW_ERRORS
 

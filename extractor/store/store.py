@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from extractor.checkpoint import Checkpoint
+from extractor.learning.seen import Seen
 from extractor.ruleset.outcome import Outcome
-from extractor.ruleset.seen import Seen
 from extractor.store import erasure, outbox, recording, retention
 from extractor.store.batch import Batch, StoredEvent
 from extractor.store.checkpoints import UnknownFiles

@@ -12,7 +12,7 @@ from extractor import collect, deliver, telemetry
 from extractor.daemon.expose import Running, Scrape
 from extractor.daemon.observe import MAX_TOLD, STALLED_S, Health, Loop, ObservedStore, Observer
 from extractor.destination.verdict import DeliveryReason, Verdict, VerdictKind
-from extractor.ruleset.seen import KIND, Seen
+from extractor.learning.seen import KIND, Seen
 from extractor.store import Incident, Store, StoreUnavailable, Tally
 from extractor.telemetry import IncidentKind, Trouble
 from tests.delivering import DELIVERED, SERVER_ERROR, UNAUTHORIZED, FakeClock, build_event, outcome_of

@@ -10,10 +10,10 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from extractor.ruleset.candidates import Candidate, LeftOut, infer_properties
-from extractor.ruleset.corpus import EXISTS, Ask, Corpus, Example, asks_of, document_at
+from extractor.learning.candidates import Candidate, LeftOut, infer_properties
+from extractor.learning.corpus import EXISTS, Ask, Corpus, Example, asks_of, document_at
+from extractor.learning.walk import CALL, ROOT_FIELD, Steps, find, text_of, walk
 from extractor.ruleset.kinds import Kinds
-from extractor.ruleset.walk import CALL, ROOT_FIELD, Steps, find, text_of, walk
 
 MAX_RULES = 6
 MAX_CONDITIONS = 4

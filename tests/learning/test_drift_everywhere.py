@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from extractor.ruleset.alarm import judge
-from extractor.ruleset.drift import Drift
+from extractor.learning.alarm import judge
+from extractor.learning.drift import Drift
 from extractor.ruleset.rule import Rule, RuleSet
+from tests.learning.changing import Log
 from tests.packs import assemble, shipped_pack
-from tests.ruleset.changing import Log
 
 DATA = Path(__file__).parents[1] / "data"
 REAL = os.environ.get("EXTRACTOR_REAL_LOGS", "")

@@ -9,9 +9,9 @@ from extractor.decode.errors import ParseError
 from extractor.decode.graphql import as_record, root_fields
 from extractor.decode.record import decode_json
 from extractor.decode.rubyinspect import parse_arguments
-from extractor.ruleset.candidates import is_doubtful
+from extractor.learning.candidates import is_doubtful
+from extractor.learning.walk import CALL, ROOT_FIELD, Steps, is_named, is_phrase, is_word, list_with, walk
 from extractor.ruleset.private import doubt_text
-from extractor.ruleset.walk import CALL, ROOT_FIELD, Steps, is_named, is_phrase, is_word, list_with, walk
 from extractor.telemetry import Reason
 
 MAX_EXAMPLES = 5_000

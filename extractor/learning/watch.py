@@ -3,11 +3,11 @@
 from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
+from extractor.learning.seen import MATCH, MISS, Sort, sort_of
 from extractor.ruleset.condition import Between, Condition, Equals, Not, paths_of
 from extractor.ruleset.path import Path, Scope
 from extractor.ruleset.rule import Decode, Rule
 from extractor.ruleset.scope import decode_field, elements
-from extractor.ruleset.seen import MATCH, MISS, Sort, sort_of
 from extractor.ruleset.value import Constraint, Type, Value
 from extractor.telemetry import Reason
 

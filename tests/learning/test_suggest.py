@@ -11,7 +11,10 @@ import orjson
 import pytest
 
 from extractor import document
-from extractor.ruleset.corpus import Corpus, Words
+from extractor.learning.corpus import Corpus, Words
+from extractor.learning.skeleton import render_pack
+from extractor.learning.suggest import Suggestion, suggest
+from extractor.learning.walk import find
 from extractor.ruleset.evaluate import evaluate
 from extractor.ruleset.event import Event
 from extractor.ruleset.examples import PlainMemory, check_examples
@@ -19,9 +22,6 @@ from extractor.ruleset.index import ReadyRules
 from extractor.ruleset.kinds import Kinds
 from extractor.ruleset.load import Pack, load_pack
 from extractor.ruleset.outcome import resolve
-from extractor.ruleset.skeleton import render_pack
-from extractor.ruleset.suggest import Suggestion, suggest
-from extractor.ruleset.walk import find
 from tests.packs import ORIGIN, assemble, logical, shipped_pack
 
 DATA = Path(__file__).parents[1] / "data"

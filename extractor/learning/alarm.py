@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from extractor.ruleset.seen import BESIDE, KIND, MATCH, MISS, RENAMED, Seen, Sort
+from extractor.learning.seen import BESIDE, KIND, MATCH, MISS, RENAMED, Seen, Sort
 from extractor.telemetry import DriftKind
 
 SILENT_S = 24 * 3600.0

@@ -10,9 +10,9 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from extractor.learning.walk import CALL, ROOT_FIELD, Steps, find, is_named, text_of, walk
 from extractor.ruleset.private import NameDoubt, doubt_name, doubt_text
 from extractor.ruleset.value import parse_time
-from extractor.ruleset.walk import CALL, ROOT_FIELD, Steps, find, is_named, text_of, walk
 
 MAX_ENUM = 12
 MAX_NUMBER = 10_000

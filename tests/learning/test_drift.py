@@ -9,10 +9,10 @@ import pytest
 
 from extractor.decode.envelope import Envelope
 from extractor.intake import Intake, Wrapping, origin_of
-from extractor.ruleset.alarm import SILENT_S, Alarm, judge
-from extractor.ruleset.drift import BURST_LOOKS, Drift
+from extractor.learning.alarm import SILENT_S, Alarm, judge
+from extractor.learning.drift import BURST_LOOKS, Drift
+from extractor.learning.seen import KIND, MATCH, Seen, Sort, sort_of
 from extractor.ruleset.rule import RuleSet
-from extractor.ruleset.seen import KIND, MATCH, Seen, Sort, sort_of
 from extractor.source.chunk import Chunk
 from extractor.telemetry import DriftKind
 from tests.packs import assemble, pack, shipped_pack

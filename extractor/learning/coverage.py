@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from extractor.decode.assemble import Logical
 from extractor.decode.record import decode_json
+from extractor.learning.watch import Watch
 from extractor.ruleset.evaluate import Origin, evaluate
 from extractor.ruleset.event import TimeSource
 from extractor.ruleset.index import ReadyRules
 from extractor.ruleset.rule import RuleSet
-from extractor.ruleset.watch import Watch
 from extractor.telemetry import Reason
 
 _ORIGIN = Origin(path="", time=0.0, time_source=TimeSource.READ)

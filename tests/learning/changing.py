@@ -9,16 +9,16 @@ from enum import StrEnum
 from pathlib import Path as File
 
 from extractor.decode.record import decode_json
-from extractor.ruleset.alarm import judge
+from extractor.learning.alarm import judge
+from extractor.learning.drift import LEARNING_LINES, Drift
+from extractor.learning.watch import Watch
 from extractor.ruleset.condition import Exists, paths_of
-from extractor.ruleset.drift import LEARNING_LINES, Drift
 from extractor.ruleset.evaluate import evaluate
 from extractor.ruleset.index import ReadyRules
 from extractor.ruleset.path import Path
 from extractor.ruleset.prefilter import Pieces, Scanner, build_scanner, derive_literals
 from extractor.ruleset.rule import Notation, Rule, RuleSet
 from extractor.ruleset.scope import decode_field, elements
-from extractor.ruleset.watch import Watch
 from extractor.telemetry import Reason
 from tests.packs import ORIGIN, logical
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from extractor.decode.record import decode_json
+from extractor.learning.seen import BESIDE, KIND, MATCH, RENAMED, Seen, Sort
+from extractor.learning.watch import Found, Watch
 from extractor.ruleset.path import Path
 from extractor.ruleset.rule import Decode, RuleSet
-from extractor.ruleset.seen import BESIDE, KIND, MATCH, RENAMED, Seen, Sort
-from extractor.ruleset.watch import Found, Watch
 from extractor.telemetry import Reason
 
 LEARNING_LINES = 100

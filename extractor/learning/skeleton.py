@@ -6,11 +6,11 @@ The examples are made of what the rule reads and nothing else: every value is re
 import json
 from collections.abc import Iterator, Mapping, Sequence
 
-from extractor.ruleset.candidates import Candidate
-from extractor.ruleset.corpus import EXISTS
-from extractor.ruleset.suggest import Suggestion
+from extractor.learning.candidates import Candidate
+from extractor.learning.corpus import EXISTS
+from extractor.learning.suggest import Suggestion
+from extractor.learning.walk import CALL, ITEM, ROOT_FIELD, ROOT_FIELDS, Steps, text_of
 from extractor.ruleset.value import parse_time, render_time
-from extractor.ruleset.walk import CALL, ITEM, ROOT_FIELD, ROOT_FIELDS, Steps, text_of
 
 _UUID = "11111111-1111-4111-8111-111111111111"
 _TIME = "2026-01-01T00:00:00.000Z"
