@@ -33,7 +33,7 @@ from extractor.destination.gate import PlanGate
 from extractor.destination.segment import SegmentDestination
 from extractor.evaluation.carried import dump_evaluated, dump_lines, load_evaluated, load_lines
 from extractor.evaluation.local import Evaluated
-from extractor.intake import PORTION
+from extractor.intake.take import PORTION
 from extractor.ruleset.evaluate import Origin, evaluate
 from extractor.ruleset.event import Event, TimeSource
 from extractor.ruleset.index import ReadyRules

@@ -17,6 +17,7 @@ from extractor.destination.stdout import StdoutDestination
 from extractor.evaluation.local import Evaluator, LocalEvaluator
 from extractor.evaluation.process import EvaluatorProcess
 from extractor.intake import Intake, Wrapping
+from extractor.intake.scanning import build_split_scanner
 from extractor.logs import tell
 from extractor.problems import Problem, ProblemError, did_you_mean
 from extractor.ruleset.assemble import Choice, Settings, assemble_rules
@@ -25,7 +26,6 @@ from extractor.ruleset.index import ReadyRules
 from extractor.ruleset.load import Pack, load_pack
 from extractor.ruleset.plan import build_plan, plan_as_json
 from extractor.ruleset.rule import MessageConstants, RuleSet, UnidentifiedUsers
-from extractor.scanning import build_split_scanner
 from extractor.source.spec import Limits, SourceSpec, StartAt, Where
 from extractor.store import StoreLimits
 from extractor.telemetry import EVALUATOR_LOST

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 import pytest
 
 from extractor import collect
-from extractor import intake as intake_module
 from extractor.checkpoint import Checkpoint
 from extractor.collect import Collector, ProgressKind
 from extractor.decode.envelope import Envelope
 from extractor.intake import Intake, Wrapping
+from extractor.intake import take as take_module
 from extractor.ruleset import condition as conditions
 from extractor.ruleset.identity import Identity
 from extractor.ruleset.outcome import Outcome
@@ -265,7 +265,7 @@ def test_an_event_takes_along_what_is_owed() -> None:
 def test_much_that_matters_does_not_delay_the_next_look(monkeypatch: pytest.MonkeyPatch) -> None:
     """After its time is over a step records, goes back to what is recorded and ends, in the middle of a chunk too."""
     monkeypatch.setattr(collect, "MAX_OUTCOMES", 2)
-    monkeypatch.setattr(intake_module, "PORTION", 2)
+    monkeypatch.setattr(take_module, "PORTION", 2)
     follower, store = FakeFollower([chunk(0, lines=6), chunk(1, lines=6)]), FakeStore()
     collector = loop(follower, store, clock=StillClock(pace=collect.READ_BUDGET_S))
     progress = collector.step()

@@ -6,9 +6,9 @@ from unittest import mock
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extractor import scanning
+from extractor.intake import scanning
+from extractor.intake.scanning import SplitScanner
 from extractor.ruleset.prefilter import Literals, Pieces, build_scanner
-from extractor.scanning import SplitScanner
 
 LITERALS = Literals(windows=("CustomersC", "createCou"), unsound=())
 

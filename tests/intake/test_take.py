@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from extractor import document, rulepacks
-from extractor import intake as intake_module
 from extractor.decode.envelope import Envelope
 from extractor.intake import Intake, Wrapping, origin_of
+from extractor.intake import take as take_module
 from extractor.ruleset.assemble import Choice, Settings, assemble_rules
 from extractor.ruleset.event import Event, TimeSource
 from extractor.ruleset.examples import PlainMemory
@@ -179,7 +179,7 @@ def test_a_chunk_of_much_is_given_in_portions_that_can_be_recorded_each(
     rules: RuleSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Memory stays bounded however many lines of a chunk matter; each portion says how far it goes."""
-    monkeypatch.setattr(intake_module, "PORTION", 2)
+    monkeypatch.setattr(take_module, "PORTION", 2)
     intake = Intake(rules, [Wrapping()], max_line_bytes=1 << 20)
     one = chunk(f"{LINE}\n" * 5, start=50)
     portions = [portion.take() for portion in intake.portions(one, origin_of(one, 9.0))]

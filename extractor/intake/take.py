@@ -1,108 +1,27 @@
-"""Chunks to outcomes: cut, unwrap, join and evaluate the lines of many files. No clock, no disk.
-
-What it keeps between chunks is what the files themselves have not finished yet: the envelope that was found at the
-head of each file, and the pieces of lines that a container runtime cut. None of it needs to survive: a checkpoint
-never passes the first piece of an unfinished line.
-"""
+"""Takes chunks: finds the lines that matter, joins them, has them evaluated."""
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
+from collections.abc import Callable, Iterator, Sequence
 
 from extractor.decode.assemble import Assembler, Logical
 from extractor.decode.cut import Line, cut
-from extractor.decode.envelope import Broken, Envelope, Piece, detect, unwrap
+from extractor.decode.envelope import Broken, Envelope, detect, unwrap
 from extractor.decode.record import decode_json
-from extractor.evaluation.local import Evaluation, Evaluator, LocalEvaluator, evaluate_all
+from extractor.evaluation.local import Evaluator, LocalEvaluator, evaluate_all
+from extractor.intake.glance import Glance, buffer_of
+from extractor.intake.lineage import Lineage
+from extractor.intake.portion import Portion, Taken
+from extractor.intake.wrapping import HEAD_BYTES, Wrapping
 from extractor.learning.drift import Drift
 from extractor.ruleset.evaluate import Origin
-from extractor.ruleset.event import TimeSource
 from extractor.ruleset.index import ReadyRules
-from extractor.ruleset.outcome import Outcome
 from extractor.ruleset.prefilter import Literals, Pieces, Scanner, build_scanner, derive_literals
 from extractor.ruleset.rule import RuleSet
 from extractor.source.chunk import Chunk, Incident
 from extractor.telemetry import Reason
 
-HEAD_BYTES = 64 * 1024
-"""How much of a file's first chunk is looked at to tell its envelope."""
-
-
 PORTION = 250
 """Lines of one portion: a chunk of short ones can hold 50,000, and each takes some 5 kB until it is recorded."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wrapping:
-    """How the lines of a source are wrapped, and which of them it wants by what their envelope tells.
-
-    Attributes:
-        envelope: See `Envelope`; `auto` is found out for each file.
-        stream: `stdout` or `stderr`; "" for both.
-        tags: Globs for Docker's `tag` attribute; empty for any.
-        labels: Docker's labels and the globs for each; empty for any.
-    """
-
-    envelope: Envelope = Envelope.AUTO
-    stream: str = ""
-    tags: tuple[str, ...] = ()
-    labels: tuple[tuple[str, tuple[str, ...]], ...] = ()
-
-    def wants(self, line: Logical | Piece) -> bool:
-        """Whether a line is one of the source's."""
-        if self.stream and line.stream != self.stream:
-            return False
-        if not self.tags and not self.labels:
-            return True
-        told: Mapping[str, str] = dict(line.attributes)
-        wanted = ((("tag", self.tags),) if self.tags else ()) + self.labels
-        return all(any(fnmatchcase(told.get(name, ""), glob) for glob in globs) for name, globs in wanted)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Taken:
-    """What a chunk, or a portion of one, gave.
-
-    Attributes:
-        outcomes: Of the lines that gave anything, in their order.
-        counts: How many lines gave nothing, by reason.
-        settled: File id to the offset that a checkpoint may now become, for every file that this chunk moved: its
-            own, and one whose unfinished line it finished.
-        read_bytes: By how much it moved in its own, bytes that were skipped included.
-        incidents: What was met in those.
-    """
-
-    outcomes: list[Outcome]
-    counts: Counter[Reason]
-    settled: dict[str, int] = field(default_factory=dict)
-    read_bytes: int = 0
-    incidents: tuple[Incident, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Portion:
-    """Some lines of a chunk, which may still be evaluated elsewhere.
-
-    Attributes:
-        cut: What is known without it.
-        evaluation: Of the lines that a rule could match.
-    """
-
-    cut: Taken
-    evaluation: Evaluation = field(repr=False)
-
-    def take(self) -> Taken:
-        """What it gave; waits for that."""
-        outcomes, counts = self.evaluation()
-        return replace(self.cut, outcomes=outcomes, counts=self.cut.counts + counts)
-
-
-def origin_of(chunk: Chunk, now: float) -> Origin:
-    """Lines that were written while we looked are as old as their reading, all others as their file's last change."""
-    if chunk.live:
-        return Origin(path=chunk.path, time=now, time_source=TimeSource.READ)
-    return Origin(path=chunk.path, time=chunk.modified, time_source=TimeSource.MODIFIED)
 
 
 class Intake:
@@ -135,7 +54,7 @@ class Intake:
         self._build_scanner = build_scanner
         self._scanners: dict[Envelope, Scanner | None] = {}
         self._envelopes: dict[str, Envelope] = {}
-        self._lineages: dict[str, _Lineage] = {}
+        self._lineages: dict[str, Lineage] = {}
         self.drift: Drift | None = None
         """What looks at some of the lines for signs that the app has changed; nobody does where it is None."""
 
@@ -169,7 +88,7 @@ class Intake:
         counts: Counter[Reason] = Counter()
         too_long = assembler.too_long
         incidents, reached = chunk.incidents, chunk.start - chunk.skipped
-        glance = None if self.drift is None else _Glance(self.drift, chunk, envelope, wrapping, origin.time)
+        glance = None if self.drift is None else Glance(self.drift, chunk, envelope, wrapping, origin.time)
         for line in self._lines(chunk, data, envelope, assembler):
             if glance is not None:
                 glance.until(line.start)
@@ -221,7 +140,7 @@ class Intake:
             yield from cut(bytes(data), chunk.start)
             return
         # A view cannot search; what it is a view of can, and what is skipped is never copied.
-        buffer = _buffer(data)
+        buffer = buffer_of(data)
         first, stop = chunk.at, chunk.at + len(data)
         position = first
         hits = iter(scanner.find(data))
@@ -287,59 +206,11 @@ class Intake:
             self._scanners[envelope] = self._build_scanner(self._literals, _PIECES[envelope])
         return self._scanners[envelope]
 
-    def _lineage(self, name: str) -> "_Lineage":
+    def _lineage(self, name: str) -> Lineage:
         lineage = self._lineages.get(name)
         if lineage is None:
-            lineage = self._lineages[name] = _Lineage(Assembler(self._max_line_bytes))
+            lineage = self._lineages[name] = Lineage(Assembler(self._max_line_bytes))
         return lineage
-
-
-class _Glance:
-    """Shows drift the first lines of a chunk, most of which nobody else looks at, in step with those that are taken."""
-
-    def __init__(
-        self, drift: Drift, chunk: Chunk, envelope: Envelope, wrapping: Wrapping, time: float
-    ) -> None:
-        self._drift = drift
-        self._buffer = _buffer(chunk.data)
-        self._position, self._stop = chunk.at, chunk.at + len(chunk.data)
-        self._start = chunk.start - chunk.at
-        self._envelope = envelope
-        self._wrapping = wrapping
-        self._time = time
-        self._left = drift.begin_chunk(len(chunk.data))
-
-    def until(self, offset: int) -> None:
-        """Show what begins before this offset of the file, as long as it is worth it."""
-        before = min(offset - self._start, self._stop)
-        spent = self._left
-        while self._left > 0 and self._position < before:
-            after = self._buffer.find(b"\n", self._position, self._stop) + 1 or self._stop
-            piece = unwrap(bytes(self._buffer[self._position : after]).rstrip(b"\n"), self._envelope)
-            if isinstance(piece, Piece) and piece.complete and self._wrapping.wants(piece):
-                self._drift.glance(piece.text, self._time)
-            self._position, self._left = after, self._left - 1
-        self._drift.spend(spent - self._left)
-
-
-@dataclass(slots=True)
-class _Lineage:
-    """A log with the files it was rotated to: lines that are cut by a rotation are joined here.
-
-    Attributes:
-        assembler: Of its unfinished lines.
-        waiting: Files that were read further than their checkpoint may go, and how far.
-    """
-
-    assembler: Assembler
-    waiting: dict[str, int] = field(default_factory=dict)
-
-    def settle(self, file_id: str, end: int) -> dict[str, int]:
-        """Note that a file was read to `end`; which checkpoints may now become what."""
-        pending = self.assembler.pending
-        reached = {**self.waiting, file_id: end}
-        self.waiting = {waiting: to for waiting, to in reached.items() if waiting in pending}
-        return {waiting: pending.get(waiting, to) for waiting, to in reached.items()}
 
 
 _PIECES = {
@@ -352,14 +223,7 @@ _PIECES = {
 
 def _torn(chunk: Chunk) -> int:
     """Bytes of a last line that is neither terminated nor whole."""
-    buffer, stop = _buffer(chunk.data), chunk.at + len(chunk.data)
+    buffer, stop = buffer_of(chunk.data), chunk.at + len(chunk.data)
     start = max(buffer.rfind(b"\n", chunk.at, stop) + 1, chunk.at)
     tail = bytes(buffer[start:stop])
     return len(tail) if tail and isinstance(decode_json(tail), Reason) else 0
-
-
-def _buffer(data: memoryview) -> bytes | bytearray:
-    """What a view is of."""
-    buffer = data.obj
-    assert isinstance(buffer, bytes | bytearray)
-    return buffer
