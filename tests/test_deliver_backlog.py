@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from extractor.config.secret import Secret
 from extractor.deliver import Deliverer, DeliveryPace, ProgressKind
-from extractor.destination.segment import SegmentDestination, WriteKey
+from extractor.destination.segment import SegmentDestination
 from extractor.store import Store
 from tests.delivering import FakeClock, build_event, event_id, outcome_of, step_until
 from tests.misbehaving import OK, Answer, Cut, MisbehavingServer, Request
@@ -25,7 +26,8 @@ KILLED = """
     from pathlib import Path
     from extractor.deliver import Deliverer, DeliveryPace, ProgressKind
     from extractor.destination.limits import BatchLimits
-    from extractor.destination.segment import SegmentDestination, WriteKey
+    from extractor.config.secret import Secret
+    from extractor.destination.segment import SegmentDestination
     from extractor.store import Store
 
     class Clock:
@@ -33,7 +35,7 @@ KILLED = """
 
     folder, url = sys.argv[1:]
     store = Store.open(Path(folder), destination="segment:test", clock=Clock())
-    destination = SegmentDestination(url, WriteKey("key"))
+    destination = SegmentDestination(url, Secret("key"))
     destination.limits = BatchLimits(max_event_bytes=32768, max_batch_bytes=500000, max_batch_events=10)
     deliverer = Deliverer(store, destination, clock=Clock(), pace=DeliveryPace(backoff_base_s=0.001))
     print("begins", flush=True)
@@ -76,7 +78,7 @@ def test_a_backlog_drains_in_order_at_the_rate_limit_with_flat_memory(
         return Answer(accepts=False)  # counted here
 
     with Forgetful(script) as server:
-        destination = SegmentDestination(server.url, WriteKey("key"), now=clock.now)
+        destination = SegmentDestination(server.url, Secret("key"), now=clock.now)
         pace = DeliveryPace(requests_per_second=10)
         deliverer = Deliverer(store, destination, clock=clock, pace=pace, rng=random.Random(3).random)
         if traced:  # five times slower

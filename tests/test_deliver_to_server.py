@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from extractor.config.secret import Secret
 from extractor.deliver import Deliverer, DeliveryPace, ProgressKind
-from extractor.destination.segment import SegmentDestination, WriteKey
+from extractor.destination.segment import SegmentDestination
 from extractor.destination.verdict import MAX_WAIT_S
 from extractor.store import Store
 from tests.certificates import server_context
@@ -27,7 +28,7 @@ class Scene:
 
     def __init__(self, server: MisbehavingServer, clock: FakeClock, store: Store, **options: Any) -> None:
         self.server, self.clock, self.store = server, clock, store
-        self.destination = SegmentDestination(server.url, WriteKey("key"), now=clock.now, **options)
+        self.destination = SegmentDestination(server.url, Secret("key"), now=clock.now, **options)
         self.deliverer = self.restarted()
 
     def restarted(self) -> Deliverer:
@@ -273,7 +274,7 @@ def test_tls_with_a_wrong_name_delivers_nothing_until_it_is_mended(stage: Stage,
     right, bundle = server_context(tmp_path, "127.0.0.1")
     with MisbehavingServer(tls=right) as server:
         scene.destination = SegmentDestination(
-            server.url, WriteKey("key"), ca_bundle=bundle, now=scene.clock.now
+            server.url, Secret("key"), ca_bundle=bundle, now=scene.clock.now
         )
         scene.restarted()
         scene.run_until(ProgressKind.IDLE)

@@ -45,12 +45,3 @@ def cut(chunk: bytes, start: int) -> Iterator[Line]:
                 holes = len(data) - len(text)
                 yield Line(start + holes, end, text, holes)
         start = end
-
-
-def line_around(chunk: bytes, position: int) -> tuple[int, int]:
-    r"""Where the line that holds the byte at `position` starts, and where its `\n` (or the chunk's end) is.
-
-    For the prefilter, which finds a few places in a buffer and has no need to cut the rest.
-    """
-    newline = chunk.find(b"\n", position)
-    return chunk.rfind(b"\n", 0, position) + 1, len(chunk) if newline < 0 else newline

@@ -62,24 +62,8 @@ _FAILURES: tuple[tuple[tuple[type[Exception], ...], Verdict], ...] = (
 _EXPECTED = tuple(cause for causes, _ in _FAILURES for cause in causes)
 
 
-class WriteKey:
-    """A write key that shows itself to the request only, and to no log, traceback or `repr`."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def reveal(self) -> str:
-        """The key itself."""
-        return self._text
-
-    def __repr__(self) -> str:
-        return "WriteKey(...)"
-
-
 class Secret(Protocol):
-    """Anything that keeps a text to itself until asked: `WriteKey`, or what the config has."""
+    """What keeps a text to itself until asked, as the config does with the write key."""
 
     def reveal(self) -> str:
         """The text itself."""

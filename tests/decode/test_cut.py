@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extractor.decode.cut import Line, cut, line_around
+from extractor.decode.cut import Line, cut
 
 chunks = st.lists(
     st.sampled_from([b"\n", b"\n", b"\0", b"\r", b"a", b"{}", "\u2028\x85".encode(), b"\x0b\x0c\x1c"])
@@ -25,17 +25,6 @@ def test_every_byte_is_a_line_a_newline_or_a_hole(chunk: bytes, start: int) -> N
         assert line.end == line.start + len(line.data) + 1
         behind = line.end
     assert not chunk[behind - start :].strip(b"\n")
-
-
-@given(chunks.map(b"".join), st.data())
-def test_the_line_around_a_place_is_the_line_that_cutting_gives(chunk: bytes, data: st.DataObject) -> None:
-    """What the prefilter finds is the same line with the same offsets that cutting the whole chunk gives."""
-    for line in cut(chunk, 0):
-        if line.data and not line.holes:
-            position = data.draw(st.integers(line.start, line.start + len(line.data) - 1))
-            begin, end = line_around(chunk, position)
-            assert chunk[begin:end] == line.data
-            assert begin == line.start
 
 
 def test_only_a_newline_ends_a_line() -> None:

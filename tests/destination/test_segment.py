@@ -14,7 +14,8 @@ from segment.analytics import request as library
 from segment.analytics.consumer import MAX_MSG_SIZE, FatalError
 from segment.analytics.version import VERSION
 
-from extractor.destination.segment import MAX_BATCH_BYTES, MAX_EVENT_BYTES, SegmentDestination, WriteKey
+from extractor.config.secret import Secret
+from extractor.destination.segment import MAX_BATCH_BYTES, MAX_EVENT_BYTES, SegmentDestination
 from extractor.destination.verdict import DeliveryReason, Refusal, Verdict, VerdictKind
 from tests.certificates import server_context
 from tests.misbehaving import OK, Answer, Cut, MisbehavingServer, Request, in_turn
@@ -32,7 +33,7 @@ def connect() -> Iterator[Connect]:
     made: list[SegmentDestination] = []
 
     def build(host: str, **options: Any) -> SegmentDestination:
-        made.append(SegmentDestination(host, WriteKey(KEY), **{"timeout_s": 5.0, **options}))
+        made.append(SegmentDestination(host, Secret(KEY), **{"timeout_s": 5.0, **options}))
         return made[-1]
 
     yield build
@@ -513,7 +514,7 @@ def test_no_log_shows_a_body_a_key_or_an_answer(
 def test_the_key_shows_in_no_repr(connect: Connect) -> None:
     """Neither of the key, nor of what holds it."""
     destination = connect("https://user:pass@segment.example/path")
-    assert KEY not in f"{WriteKey(KEY)!r} {WriteKey(KEY)} {destination!r} {vars(destination)!r}"
+    assert KEY not in f"{Secret(KEY)!r} {Secret(KEY)} {destination!r} {vars(destination)!r}"
     assert destination.name == "segment:segment.example/path"
 
 

@@ -6,7 +6,8 @@ import threading
 
 import pytest
 
-from extractor.destination.segment import SegmentDestination, WriteKey
+from extractor.config.secret import Secret
+from extractor.destination.segment import SegmentDestination
 from extractor.destination.session import _TimedReader
 from extractor.destination.verdict import Verdict, VerdictKind
 
@@ -61,7 +62,7 @@ def test_bytes_that_the_kernel_still_holds_do_not_leave_after_an_abort() -> None
     listener.bind(("127.0.0.1", 0))
     listener.listen()
     destination = SegmentDestination(
-        f"http://127.0.0.1:{listener.getsockname()[1]}", WriteKey("key"), timeout_s=600.0
+        f"http://127.0.0.1:{listener.getsockname()[1]}", Secret("key"), timeout_s=600.0
     )
     messages = [b'{"messageId":"%d","pad":"%b"}' % (number, b"x" * 30_000) for number in range(16)]
     verdicts: list[Verdict] = []
@@ -85,7 +86,7 @@ def test_bytes_that_the_kernel_still_holds_do_not_leave_after_an_abort() -> None
 
 def test_aborting_without_a_request_is_harmless() -> None:
     """Opt-out may come at any time."""
-    destination = SegmentDestination("http://127.0.0.1:1", WriteKey("key"))
+    destination = SegmentDestination("http://127.0.0.1:1", Secret("key"))
     destination.abort()
     assert destination.send([b"{}"]).kind is VerdictKind.RETRY
     destination.abort()
