@@ -174,7 +174,7 @@ class Census:
         if verdict is Verdict.SAME and found.st_size < file.blind_size:
             self.register.lose(file, IncidentKind.TRUNCATED, 0)
         file.blind_size = 0
-        if verdict is Verdict.CUT and not (compared.resume or compared.line or held):
+        if verdict is Verdict.CUT and not (compared.resume or compared.line):
             verdict = Verdict.REWRITTEN  # others that begin alike: what was seen may stand in a copy
         if verdict is Verdict.REWRITTEN or (verdict is Verdict.CUT and self._links.copied_away(file)):
             self._replace(file, held=held)

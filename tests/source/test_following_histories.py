@@ -98,6 +98,10 @@ EMPTIED_OR_CUT = {
         "write_half; copytruncate 17; copytruncate 11; copytruncate 19; step; crash; write_half; "
         "copytruncate 1; step",
     ),
+    "cut, copied, emptied and refilled with what begins alike while it is held": History(
+        "What its copy has, which is read as a file of its own, is not counted.",
+        "write_half; write 3; look; cut; copytruncate 1",
+    ),
 }
 
 VANISHED = {
