@@ -8,9 +8,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 
-import extractor
 from extractor.decode.assemble import Logical
 from extractor.evaluation.carried import dump_lines, load_evaluated
 from extractor.evaluation.frames import Channel, GoneError
@@ -112,12 +110,10 @@ class EvaluatorProcess:
         return self._started and len(self._under_way) < AHEAD and not self._channel.owes
 
     def _start(self) -> None:
-        # The program's folder first: it may not be installed, but run from where it stands.
-        home = str(Path(extractor.__file__).parents[1])
-        path = os.pathsep.join(filter(None, (home, os.environ.get("PYTHONPATH", ""))))
-        command = [sys.executable, "-m", "extractor.evaluation"]
+        # Modules come from where ours came from, and never (-P) from whatever lies in the folder that we were started in.
+        environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
         try:
-            self._channel = Channel(command, {**os.environ, "PYTHONPATH": path})
+            self._channel = Channel([sys.executable, "-P", "-m", "extractor.evaluation"], environ)
             self._used_at = self._monotonic()
             self._channel.send(pickle.dumps(self._rules.rules))
         except OSError as error:

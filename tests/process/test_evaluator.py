@@ -91,6 +91,21 @@ def _lives(pid: int) -> bool:
         return False
 
 
+def test_no_module_comes_from_the_folder_that_it_was_started_in(tmp_path: Path, backlog: Path) -> None:
+    """Whoever may write there, as the app may into its log folder, would else run code with our rights."""
+    for name in ("pickle", "gc", "extractor"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n", encoding="utf-8")
+    with MisbehavingServer() as server:
+        program = Program(tmp_path, config_for(server.url, str(backlog)))
+        python, *arguments = program.command("run", "--once")
+        with Running([python, "-P", *arguments], tmp_path, program.environment()) as running:
+            evaluator_of(running)
+            assert running.wait() == 0
+        assert server.accepted == program.preview_ids()
+    assert "evaluator_lost" not in running.events()
+    assert not (tmp_path / "ran").exists()
+
+
 def test_the_evaluator_leaves_no_core_file_opens_no_file_and_says_nothing(
     tmp_path: Path, backlog: Path
 ) -> None:
