@@ -281,6 +281,10 @@ UNREADABLE = {
         "write_half; truncate 21; copytruncate 15; wait; crash; edit; truncate 12; rotate; wait; write_half; "
         "chmod hidden; look",
     ),
+    "put in its place and renamed, its inode unreadable": History(
+        "What has its bytes waits as its copy would: should it go meanwhile, it is counted.",
+        "write; look; crash; edit; rotate; write_half; chmod hidden; rotate; look; write_half; rotate",
+    ),
 }
 
 HISTORIES = {**EMPTIED_OR_CUT, **VANISHED, **UNREADABLE}

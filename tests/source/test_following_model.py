@@ -219,9 +219,10 @@ class Following(Files, RuleBasedStateMachine):
             if name.startswith("aside") and not body.held:
                 # It vanished. Should it come back, and go again before a look, it is sought only when its time is over.
                 body.known = False
-            if body.alias or not self.reachable(name, body) or (body.copied and not body.held and blind):
+            if body.alias or not self.reachable(name, body):
                 continue
-            if body.partly and not body.held:
+            # Nor can it be told of what was put in its place, and of a part of it, which may still grow.
+            if not body.held and (body.partly or (blind and (body.copied or body.again))):
                 continue
             if body.hidden and not body.held:
                 body.shut = True
