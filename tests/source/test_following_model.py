@@ -221,11 +221,11 @@ class Following(Files, RuleBasedStateMachine):
                 body.known = False
             if body.alias or not self.reachable(name, body):
                 continue
-            # Nor can it be told of what was put in its place, and of a part of it, which may still grow.
-            if not body.held and (body.partly or (blind and (body.copied or body.again))):
-                continue
             if body.hidden and not body.held:
                 body.shut = True
+                continue
+            # Nor can it be told of what was put in its place, and of a part of it, which may still grow.
+            if not body.held and (body.partly or (blind and (body.copied or body.again))):
                 continue
             body.shut = False
             if not name.endswith(".gz"):  # how much a compressed one holds shows only when it is read
