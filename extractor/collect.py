@@ -284,6 +284,7 @@ class Collector:
             tally.read_bytes += taken.read_bytes
             if len(pending.outcomes) >= MAX_OUTCOMES:
                 self._record(pending, tally)
+                tally.filled = True
                 pending = Gathered()
                 if self._store.outbox_full():
                     self._rewind()
@@ -308,7 +309,8 @@ class Collector:
             for portion in self._intake.portions(chunk, origin_of(chunk, now), torn_stays=at_the_end):
                 yield portion
                 left -= portion.cut.read_bytes
-                if left and self._clock.monotonic() >= until:
+                # Only where much matters: what fits into one transaction is not torn apart by a slow machine.
+                if left and tally.filled and self._clock.monotonic() >= until:
                     tally.left = left
                     return
             if self._clock.monotonic() >= until:
@@ -361,6 +363,7 @@ class _Sum:
     suppressed: int = 0
     owes: bool = False
     left: int = 0  # of a chunk that was given back unread: there is more to do at once
+    filled: bool = False  # a transaction, as far as it may be
     met: list[Incident] = field(default_factory=list)
 
     def add(self, pending: Gathered, recorded: Recorded) -> None:

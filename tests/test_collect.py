@@ -275,6 +275,17 @@ def test_much_that_matters_does_not_delay_the_next_look(monkeypatch: pytest.Monk
     assert progress.read_bytes == 2 * len(LINE), "what is given back is counted when it is read again"
 
 
+def test_what_fits_into_one_transaction_is_recorded_at_once_however_slow_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A busy machine tears no small chunk apart: what is sent again after a kill is the same request."""
+    monkeypatch.setattr(take_module, "PORTION", 2)
+    follower, store = FakeFollower([chunk(0, lines=6), chunk(1, lines=6)]), FakeStore()
+    loop(follower, store, clock=StillClock(pace=collect.READ_BUDGET_S)).step()
+    assert [len(outcomes) for _, outcomes, _, _ in store.transactions] == [6]
+    assert follower.rewinds == 0
+
+
 @pytest.mark.parametrize(
     "kind", [IncidentKind.LOST, IncidentKind.TRUNCATED, IncidentKind.VANISHED, IncidentKind.UNOPENED]
 )
