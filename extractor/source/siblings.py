@@ -11,6 +11,7 @@ from extractor.source.handle import open_handle
 from extractor.source.identity import HEAD, Compared, Verdict
 from extractor.source.names import is_compressed, is_sibling
 from extractor.source.register import Register
+from extractor.telemetry import IncidentKind
 
 
 class Siblings:
@@ -71,7 +72,9 @@ class Siblings:
             return None
         finally:
             handle.close()
-        same_inode = (status.st_dev, status.st_ino) == gone.key and not is_compressed(name)
+        # Of one that was emptied, other bytes have the inode.
+        emptied = gone.unresolved is IncidentKind.TRUNCATED
+        same_inode = (status.st_dev, status.st_ino) == gone.key and not is_compressed(name) and not emptied
         if compared.verdict is Verdict.CUT:
             return compared if same_inode and compared.proven else None
         if compared.verdict is Verdict.REWRITTEN:

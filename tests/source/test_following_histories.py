@@ -191,6 +191,10 @@ VANISHED = {
         "What both have was read, and is not read again.",
         "write 2; wait; edit; cut; step; edit",
     ),
+    "emptied and read, and restored under its inode": History(
+        "What was emptied does not go on in its inode, which other bytes have.",
+        "look; write_half; write_half; look; truncate 1; take_away; step; restore; move_aside; write_half",
+    ),
 }
 
 UNREADABLE = {
@@ -284,6 +288,10 @@ UNREADABLE = {
     "put in its place and renamed, its inode unreadable": History(
         "What has its bytes waits as its copy would: should it go meanwhile, it is counted.",
         "write; look; crash; edit; rotate; write_half; chmod hidden; rotate; look; write_half; rotate",
+    ),
+    "written to and unreadable after it was empty, and renamed": History(
+        "What nobody could open, and has a name that nobody wants, is counted, though it was known while it was empty.",
+        "step; crash; write_half; cut; step; crash; write_half; chmod hidden; step; move_aside; write_half",
     ),
 }
 

@@ -222,7 +222,7 @@ class Following(Files, RuleBasedStateMachine):
             if body.alias or not self.reachable(name, body):
                 continue
             if body.hidden and not body.held:
-                body.shut = True
+                body.shut, body.known = True, body.known and bool(body.seen)
                 continue
             # Nor can it be told of what was put in its place, and of a part of it, which may still grow.
             if not body.held and (body.partly or (blind and (body.copied or body.again))):
