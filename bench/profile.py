@@ -23,7 +23,6 @@ from bench.report import conclude, table
 from bench.sink import RunningSink
 from extractor.checkpoint import Checkpoint
 from extractor.clock import SystemClock
-from extractor.collect import MAX_OUTCOMES
 from extractor.config.secret import Secret
 from extractor.decode.assemble import Assembler, Logical
 from extractor.decode.cut import Line, cut
@@ -33,6 +32,7 @@ from extractor.destination.gate import PlanGate
 from extractor.destination.segment import SegmentDestination
 from extractor.evaluation.carried import dump_evaluated, dump_lines, load_evaluated, load_lines
 from extractor.evaluation.local import Evaluated
+from extractor.gathered import MAX_OUTCOMES
 from extractor.intake.take import PORTION
 from extractor.ruleset.evaluate import Origin, evaluate
 from extractor.ruleset.event import Event, TimeSource

@@ -6,22 +6,18 @@ from the checkpoints, and what was recorded already has the same message ids.
 
 import contextlib
 import math
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol
 
 from extractor.checkpoint import Checkpoint
-from extractor.intake import Intake, Portion, Taken, origin_of
-from extractor.learning.seen import Seen
+from extractor.gathered import MAX_OUTCOMES, Gathered, RecordStore, stored_incident
+from extractor.intake import Intake, Portion, origin_of
 from extractor.ruleset.evaluate import Origin
 from extractor.ruleset.event import TimeSource
-from extractor.ruleset.outcome import Outcome
 from extractor.source.chunk import Chunk, Looked
-from extractor.source.chunk import Incident as SourceIncident
-from extractor.store import Incident, Recorded, StoreUnavailable, Tally
-from extractor.telemetry import IncidentKind, Reason
+from extractor.store import Incident, Recorded, StoreUnavailable
 
 READ_BUDGET_BYTES = 64 * 1024 * 1024
 """Bytes read between two looks: at memory speed some 20 ms, so a big file delays no discovery."""
@@ -29,17 +25,11 @@ READ_BUDGET_BYTES = 64 * 1024 * 1024
 READ_BUDGET_S = 0.1
 """Seconds for which lines that matter are evaluated between two looks, or little more: as above."""
 
-MAX_OUTCOMES = 2000
-"""Outcomes of one transaction: past that a commit's fsync is a small part of its cost, and memory stays bounded."""
-
 KEEP_SEEN_S = 10.0
 """How often what lines look like is written: a small transaction of its own."""
 
 SETTLE_S = 1.0
 """Seconds for which checkpoints of lines that gave nothing may wait for company."""
-
-LINES = "lines"  # tally: lines that gave nothing, by reason
-READ_BYTES = "read_bytes"  # tally: bytes read
 
 
 class Clock(Protocol):
@@ -74,28 +64,6 @@ class Follower(Protocol):
         """It did not: what was read and not recorded will be read again."""
 
 
-class RecordStore(Protocol):
-    """What of the store the loop needs. Each call is one transaction and may raise `StoreUnavailable`."""
-
-    def record(
-        self,
-        checkpoints: Iterable[Checkpoint],
-        outcomes: Iterable[Outcome],
-        *,
-        suppress: bool = False,
-        tallies: Sequence[Tally] = (),
-        incidents: Sequence[Incident] = (),
-        forgotten: Sequence[str] = (),
-    ) -> Recorded:
-        """THE one write."""
-
-    def outbox_full(self) -> bool:
-        """Whether reading must pause."""
-
-    def keep_seen(self, rows: Sequence[Seen], gone: Sequence[Seen]) -> None:
-        """Keep what the app's lines look like."""
-
-
 class ProgressKind(StrEnum):
     """How far one step came. Stable strings: log field and metric label."""
 
@@ -126,30 +94,6 @@ class Progress:
     incidents: tuple[Incident, ...] = ()
     unread_bytes: int = 0
     owes: bool = False
-
-
-@dataclass(slots=True)
-class Gathered:
-    """What was read since the last transaction."""
-
-    outcomes: list[Outcome] = field(default_factory=list, repr=False)
-    counts: Counter[Reason] = field(default_factory=Counter)
-    settled: dict[str, int] = field(default_factory=dict)
-    incidents: list[Incident] = field(default_factory=list)
-    read_bytes: int = 0
-
-    def add(self, taken: Taken, now: float) -> None:
-        """What lines gave, and what was met in bytes that were skipped."""
-        self.outcomes.extend(taken.outcomes)
-        self.counts.update(taken.counts)
-        self.settled.update(taken.settled)
-        self.read_bytes += taken.read_bytes
-        self.incidents.extend(stored_incident(incident, now) for incident in taken.incidents)
-
-    def tallies(self) -> list[Tally]:
-        """What is counted of it."""
-        tallies = [Tally(LINES, count, label=reason.value) for reason, count in self.counts.items()]
-        return [*tallies, Tally(READ_BYTES, self.read_bytes)] if self.read_bytes else tallies
 
 
 class Collector:
@@ -381,21 +325,3 @@ class _Sum:
             unread_bytes=max(unread_bytes, self.left),
             owes=self.owes,
         )
-
-
-_LOSSES = {IncidentKind.LOST, IncidentKind.TRUNCATED, IncidentKind.VANISHED, IncidentKind.UNOPENED}
-"""Kinds whose size is of bytes that are gone: exactly, or at least so many."""
-
-
-def stored_incident(incident: SourceIncident, now: float) -> Incident:
-    """An incident as the store keeps it: with its time, and in words."""
-    lost = incident.size if incident.kind in _LOSSES else 0
-    return Incident(
-        kind=incident.kind.value,
-        at=now,
-        path=incident.path,
-        lost_bytes=lost,
-        detail=f"{incident.size} bytes"
-        if incident.kind is IncidentKind.RECOVERED
-        else f"at byte {incident.offset}",
-    )

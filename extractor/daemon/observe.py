@@ -12,8 +12,8 @@ from typing import Protocol
 
 from extractor import collect, deliver, telemetry
 from extractor.checkpoint import Checkpoint
-from extractor.collect import LINES, READ_BYTES, RecordStore
 from extractor.destination.verdict import VerdictKind
+from extractor.gathered import LINES, READ_BYTES, RecordStore
 from extractor.learning.seen import Seen
 from extractor.logs import tell, tell_death
 from extractor.ruleset.outcome import Outcome
@@ -250,7 +250,7 @@ _STALLED = {Loop.COLLECT: Trouble.COLLECT_STALLED, Loop.DELIVER: Trouble.DELIVER
 
 
 class ObservedStore:
-    """A store whose records are counted, in the place of the store itself: see `collect.RecordStore`."""
+    """A store whose records are counted, in the place of the store itself: see `RecordStore`."""
 
     def __init__(
         self, store: RecordStore, observer: Observer, wake: Callable[[], None] = lambda: None

@@ -7,10 +7,11 @@ from pathlib import Path
 from extractor import wiring
 from extractor.checkpoint import Checkpoint
 from extractor.clock import SystemClock
-from extractor.collect import Collector, ProgressKind, stored_incident
+from extractor.collect import Collector, ProgressKind
 from extractor.config import Config, load_config
 from extractor.daemon.observe import Loop, ObservedStore, Observer
 from extractor.deliver import Deliverer, Progress
+from extractor.gathered import stored_incident
 from extractor.intake import Intake
 from extractor.learning.drift import Drift
 from extractor.logs import tell

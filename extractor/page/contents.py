@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import extractor
-from extractor.collect import READ_BYTES
 from extractor.config import Config, Segment
 from extractor.funnel import FunnelReport, build_funnels
+from extractor.gathered import READ_BYTES
 from extractor.page.pictures import SPARK_DAYS, Spark, WeekRow, draw_cohorts, draw_spark
 from extractor.ruleset.plan import PlannedEvent, TrackingPlan, build_plan
 from extractor.ruleset.rule import RuleSet

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from extractor.checkpoint import Checkpoint
-from extractor.collect import MAX_OUTCOMES, Clock, Gathered, RecordStore, stored_incident
+from extractor.collect import Clock
+from extractor.gathered import MAX_OUTCOMES, Gathered, RecordStore, stored_incident
 from extractor.intake import Intake, Portion, origin_of
 from extractor.ruleset.evaluate import Origin
 from extractor.ruleset.event import TimeSource

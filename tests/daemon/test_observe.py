@@ -12,6 +12,7 @@ from extractor import collect, deliver, telemetry
 from extractor.daemon.expose import Running, Scrape
 from extractor.daemon.observe import MAX_TOLD, STALLED_S, Health, Loop, ObservedStore, Observer
 from extractor.destination.verdict import DeliveryReason, Verdict, VerdictKind
+from extractor.gathered import LINES, READ_BYTES
 from extractor.learning.seen import KIND, Seen
 from extractor.store import Incident, Store, StoreUnavailable, Tally
 from extractor.telemetry import IncidentKind, Trouble
@@ -169,7 +170,7 @@ def test_what_is_recorded_is_counted_and_what_is_suppressed_is_not(
 ) -> None:
     """Under an opt-out only the number of suppressed events is."""
     store = ObservedStore(Store.in_memory(clock=clock), observer)
-    tallies = [Tally(collect.READ_BYTES, 100), Tally(collect.LINES, 4, label="not_json")]
+    tallies = [Tally(READ_BYTES, 100), Tally(LINES, 4, label="not_json")]
     store.record([], [outcome_of(build_event(1)), outcome_of(build_event(2))], tallies=tallies)
     store.record([], [outcome_of(build_event(2))])
     before = observer.counts()
@@ -196,7 +197,7 @@ def test_the_page_has_every_declared_metric_and_no_other(observer: Observer, clo
     """With everything happening at once, each of the catalogue is there, with its labels."""
     store = Store.in_memory(clock=clock)
     seen = ObservedStore(store, observer)
-    seen.record([], [outcome_of(build_event(1))], tallies=[Tally(collect.LINES, 4, label="not_json")])
+    seen.record([], [outcome_of(build_event(1))], tallies=[Tally(LINES, 4, label="not_json")])
     with store._database.transaction() as connection:
         connection.execute("INSERT INTO rule_seen VALUES ('lago/plan', 1)")
     store.keep_seen(
