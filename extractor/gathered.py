@@ -1,4 +1,7 @@
-"""What was read and is not recorded yet: gathered until it fills a transaction. For files that are followed and for whole ones."""
+"""What was read and is not recorded yet: gathered until it fills a transaction.
+
+For files that are followed and for whole ones.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
