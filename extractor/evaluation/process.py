@@ -12,7 +12,7 @@ from functools import partial
 from extractor.decode.assemble import Logical
 from extractor.evaluation.carried import dump_lines, load_evaluated
 from extractor.evaluation.frames import Channel, GoneError
-from extractor.evaluation.local import Evaluated, Evaluation, evaluate_all
+from extractor.evaluation.local import Evaluated, Evaluation, LocalEvaluator
 from extractor.ruleset.evaluate import Origin
 from extractor.ruleset.index import ReadyRules
 
@@ -65,6 +65,7 @@ class EvaluatorProcess:
             monotonic: Seconds that only go forward.
         """
         self._rules = rules
+        self._local = LocalEvaluator(rules)
         self._tell_loss = tell_loss
         self._monotonic = monotonic
         self._channel: Channel | None = None
@@ -84,8 +85,7 @@ class EvaluatorProcess:
         self._backlog += len(lines)
         if len(lines) >= LARGE and self._has_room():
             return self._give(lines, origin)
-        evaluated = evaluate_all(lines, origin, self._rules)
-        return lambda: evaluated
+        return self._local.begin(lines, origin)
 
     def rest(self) -> None:
         """See `Evaluator`."""
@@ -136,7 +136,7 @@ class EvaluatorProcess:
         while portion.answer is None and portion in self._under_way:
             self._receive(PATIENCE_S)
         if portion.answer is None:
-            return evaluate_all(portion.lines, portion.origin, self._rules)
+            return self._local.begin(portion.lines, portion.origin)()
         return load_evaluated(portion.answer, self._rules)
 
     def _receive(self, wait_s: float) -> None:

@@ -17,7 +17,7 @@ from extractor.ruleset.evaluate import Origin
 from extractor.ruleset.index import ReadyRules
 from extractor.ruleset.prefilter import Literals, Pieces, Scanner, build_scanner, derive_literals
 from extractor.ruleset.rule import RuleSet
-from extractor.source.chunk import Chunk, Incident
+from extractor.source.chunk import Chunk
 from extractor.telemetry import Reason
 
 PORTION = 250
@@ -101,13 +101,19 @@ class Intake:
             if len(lines) >= PORTION:
                 settled = lineage.settle(chunk.file_id, min(line.end, end))
                 moved = max(settled[chunk.file_id] - reached, 0)
-                yield self._begin(lines, origin, counts, settled, moved, incidents)
+                known = Taken(
+                    outcomes=[], counts=counts, settled=settled, read_bytes=moved, incidents=incidents
+                )
+                yield Portion(known, self.evaluator.begin(lines, origin))
                 lines, counts, incidents, reached = [], Counter(), (), reached + moved
         if glance is not None:
             glance.until(end)
         counts[Reason.TOO_LONG] += assembler.too_long - too_long
         settled = lineage.settle(chunk.file_id, end)
-        yield self._begin(lines, origin, +counts, settled, chunk.end - reached, incidents)
+        known = Taken(
+            outcomes=[], counts=+counts, settled=settled, read_bytes=chunk.end - reached, incidents=incidents
+        )
+        yield Portion(known, self.evaluator.begin(lines, origin))
 
     def take_ahead(self, portions: Iterator[Portion]) -> Iterator[Taken]:
         """What portions gave, in their order; later ones are begun before, so that another process has work meanwhile."""
@@ -118,18 +124,6 @@ class Intake:
                 yield begun.popleft().take()
         while begun:
             yield begun.popleft().take()
-
-    def _begin(  # noqa: PLR0917 - one caller
-        self,
-        lines: list[Logical],
-        origin: Origin,
-        counts: Counter[Reason],
-        settled: dict[str, int],
-        read_bytes: int,
-        incidents: tuple[Incident, ...],
-    ) -> Portion:
-        cut = Taken(outcomes=[], counts=counts, settled=settled, read_bytes=read_bytes, incidents=incidents)
-        return Portion(cut, self.evaluator.begin(lines, origin))
 
     def _lines(
         self, chunk: Chunk, data: memoryview, envelope: Envelope, assembler: Assembler
