@@ -58,6 +58,23 @@ def wait_until(happened: Callable[[], object], what: str, patience_s: float = PA
         time.sleep(0.005)
 
 
+def children_of(pid: int) -> set[int]:
+    """Processes that one has started and not reaped."""
+    return {
+        int(child)
+        for task in Path(f"/proc/{pid}/task").iterdir()
+        for child in (task / "children").read_text().split()
+    }
+
+
+def has_ended(pid: int) -> bool:
+    """Whether a process is gone; where nobody reaps orphans it stays as a zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
 @dataclass
 class Program:
     """A folder with a config, and the program run on it."""

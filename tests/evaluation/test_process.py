@@ -23,7 +23,7 @@ from extractor.ruleset.examples import PlainMemory
 from extractor.ruleset.index import ReadyRules
 from extractor.ruleset.outcome import Rejection, resolve
 from tests.packs import ORIGIN, assemble, shipped_pack
-from tests.running import ROOT, wait_until
+from tests.running import ROOT, children_of, has_ended, wait_until
 
 SAMPLES = (*Path("tests/data").glob("lago-*/*.log"), *(ROOT / "examples" / "lago").glob("*.log"))
 
@@ -66,11 +66,7 @@ def met(evaluated: Evaluated) -> tuple[list[list[Event | Rejection]], list[objec
 
 def children() -> set[int]:
     """Processes that this one has started and not reaped."""
-    return {
-        int(child)
-        for task in Path("/proc/self/task").iterdir()
-        for child in (task / "children").read_text().split()
-    }
+    return children_of(os.getpid())
 
 
 @pytest.fixture
@@ -257,15 +253,7 @@ time.sleep(600)
     parent.kill()
     parent.wait()
     parent.stdout.close()
-    wait_until(lambda: _is_gone(pid), "the process to end")
-
-
-def _is_gone(pid: int) -> bool:
-    """Whether it ended; where nobody reaps orphans it stays as a zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except OSError:
-        return True
+    wait_until(lambda: has_ended(pid), "the process to end")
 
 
 def test_being_told_to_end_is_not_for_the_process(started: tuple[EvaluatorProcess, Told, int]) -> None:

@@ -9,22 +9,13 @@ from pathlib import Path
 import pytest
 
 from tests.misbehaving import MisbehavingServer
-from tests.running import Program, Running, config_for, metric_line, wait_until
+from tests.running import Program, Running, children_of, config_for, has_ended, metric_line, wait_until
 
 LINES = 20_000
 
 pytestmark = pytest.mark.skipif(
     len(os.sched_getaffinity(0)) == 1, reason="one core: there is no second process; run on two"
 )
-
-
-def children(pid: int) -> list[int]:
-    """Processes that one has started."""
-    return [
-        int(child)
-        for task in Path(f"/proc/{pid}/task").iterdir()
-        for child in (task / "children").read_text().split()
-    ]
 
 
 @pytest.fixture
@@ -37,8 +28,8 @@ def backlog(tmp_path: Path) -> Path:
 
 def evaluator_of(running: Running) -> int:
     """The process that it starts for a backlog."""
-    wait_until(lambda: running.ended or children(running.process.pid), "the evaluator")
-    (pid,) = children(running.process.pid)
+    wait_until(lambda: running.ended or children_of(running.process.pid), "the evaluator")
+    (pid,) = children_of(running.process.pid)
     return pid
 
 
@@ -76,19 +67,11 @@ def test_the_daemon_killed_in_a_backlog_goes_on_where_it_was(tmp_path: Path, bac
             wait_until(lambda: len(server.accepted) > LINES // 4, "some of the backlog")
             running.send(signal.SIGKILL)
             running.wait()
-        wait_until(lambda: not _lives(evaluator), "the evaluator to end")
+        wait_until(lambda: has_ended(evaluator), "the evaluator to end")
         with program.start("--once") as running:
             assert running.wait() == 0
     assert set(server.accepted) == set(program.preview_ids())
     assert len(server.accepted) < LINES + 2000, "more was repeated than one batch under way"
-
-
-def _lives(pid: int) -> bool:
-    """Whether it has not ended; where nobody reaps orphans it stays as a zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def test_no_module_comes_from_the_folder_that_it_was_started_in(tmp_path: Path, backlog: Path) -> None:

@@ -32,6 +32,17 @@ def _settle(recorder: Recorder) -> None:
     recorder.look()
 
 
+def _miss(log: Path, recorder: Recorder, kills: tuple[str, ...]) -> None:
+    """It is deleted, and not found again in time; killed before or after a look has missed it."""
+    if "before" in kills:
+        recorder.crash()
+    log.unlink()
+    recorder.look()
+    if "after" in kills:
+        recorder.crash()
+    _settle(recorder)
+
+
 def _counted_in_rows(recorder: Recorder) -> int:
     return sum(row.lost_bytes for row in recorder.rows.values())
 
@@ -41,13 +52,7 @@ def test_counted_whenever_it_is_killed(log: Path, kills: tuple[str, ...]) -> Non
     """A kill before or after it was missed forgets nothing of what was seen, and counts nothing twice."""
     with Recorder(log.parent, clock=RunningClock()) as recorder:
         size = _close(log, recorder)
-        if "before" in kills:
-            recorder.crash()
-        log.unlink()
-        recorder.look()
-        if "after" in kills:
-            recorder.crash()
-        _settle(recorder)
+        _miss(log, recorder, kills)
         _settle(recorder)
         assert [(i.kind, i.size) for i in recorder.incidents if i.size] == [(IncidentKind.UNOPENED, size)]
         assert _counted_in_rows(recorder) == size
@@ -66,13 +71,7 @@ def test_growth_that_nobody_could_read_is_counted(log: Path, kills: tuple[str, .
         log.chmod(0)
         recorder.look()
         recorder.look()
-        if "before" in kills:
-            recorder.crash()
-        log.unlink()
-        recorder.look()
-        if "after" in kills:
-            recorder.crash()
-        _settle(recorder)
+        _miss(log, recorder, kills)
         assert recorder.lost() == _counted_in_rows(recorder) == grown
 
 
